@@ -1,0 +1,49 @@
+# Everything happens in .venv, made from PYTHON with the exact versions of constraints.txt.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
+
+.PHONY: demo test lint format train clean help
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/.package ## set everything up and show ghost text in a real file
+	$(BIN)/fimd demo
+
+test: .venv/.development ## set everything up and run all tests
+	$(BIN)/pytest
+
+lint: .venv/.development ## ruff and pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --warnings
+
+format: .venv/.development ## put the source in its form
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+train: .venv/.development ## train the embedded model: an hour of two cores, or go on where the last run stopped
+	test -f build/training/tokenizer.json || { $(BIN)/python -m training corpus && $(BIN)/python -m training tokenizer; }
+	$(BIN)/python -m training train
+	$(BIN)/python -m training export
+
+clean: ## remove what was made, except a training run
+	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis
+
+.venv/.package: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing fimd and what it needs into .venv: a few minutes the first time"
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.development: .venv/.package
+	@echo "installing the tools for tests, lint and training"
+	$(PIP) install --constraint constraints.txt --editable '.[test,lint,training]'
+	@touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+		|| { echo "fimd needs Python 3.10 or newer: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+		|| { rm -rf .venv; echo "this Python can't make virtual environments: on Debian, apt install python3-venv"; exit 1; }
