@@ -1,0 +1,1 @@
+"""Engines: whatever turns a `Request` into a `Completion`, step by step."""

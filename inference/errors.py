@@ -1,0 +1,23 @@
+"""The errors a person may see. Each message is one sentence that says what is wrong and what to do.
+
+FimdError
+└── ModelError
+    ├── ModelNotFoundError     nothing loadable at that path or name
+    └── ModelInvalidError     files are there, but they can't be served
+"""
+
+
+class FimdError(Exception):
+    """Base of all errors raised on purpose; `str(error)` is fit to be shown to a person."""
+
+
+class ModelError(FimdError):
+    """The model can't be served."""
+
+
+class ModelNotFoundError(ModelError):
+    """Nothing loadable at the given path or name."""
+
+
+class ModelInvalidError(ModelError):
+    """Model files exist but are truncated, inconsistent or of an unsupported kind."""

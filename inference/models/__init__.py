@@ -1,0 +1,1 @@
+"""Model architectures behind one small interface: token ids and a key/value cache in, logits out."""

@@ -1,0 +1,28 @@
+"""What the decoder needs of a model. Knows nothing of text, formats or stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from inference.kv_cache import KeyValueCache
+
+
+class CausalModel(Protocol):
+    """A causal language model on one device."""
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens, prompt and completion together, that the model's positions allow."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where the weights are, such as `cpu` or `cuda:0`."""
+        ...
+
+    def forward(self, tokens: Sequence[int], cache: KeyValueCache) -> Tensor:
+        """Append `tokens` [n ≥ 1] to `cache` and return the logits [vocabulary] that follow the last of them."""
+        ...

@@ -1,0 +1,65 @@
+"""The nouns that cross between the event loop and the inference thread. All are values, except the cancel token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to infill: the text around a gap, decoded and unclipped.
+
+    The prompt builder cuts it to the model's window.
+    """
+
+    prefix: str
+    suffix: str
+    max_tokens: int = 64
+    max_lines: int = 1
+    """1 asks for the rest of the line; more allow the block that is being opened or continued at the cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress of one computation, yielded between prefill chunks and decoded tokens.
+
+    The points where it can be abandoned.
+    """
+
+    phase: Literal["prefill", "decode"]
+    text: str = ""
+    """Text decoded so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model wrote, cut by the stop rule; not yet trimmed for display."""
+
+    text: str
+    model: str
+    prompt_tokens: int
+    reused_tokens: int
+    """Prompt tokens whose keys and values were still cached from an earlier request."""
+
+    generated_tokens: int
+    mean_logprob: float
+    """Mean natural-log probability of the generated tokens; 0.0 when there are none."""
+
+
+class CancelToken:
+    """Set once by whoever no longer wants the answer; read by the worker between steps. Safe across threads."""
+
+    __slots__ = ("_cancelled",)
+
+    def __init__(self) -> None:
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Ask that the computation stop at its next step; calling it again does nothing."""
+        self._cancelled = True
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` has been called."""
+        return self._cancelled

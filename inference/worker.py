@@ -1,0 +1,176 @@
+"""The one thread that owns the model. asyncio hands it requests; it hands back futures.
+
+Fairness: each session (an editor window) has at most one waiting request, its newest, and sessions take turns in order
+of arrival. A replaced or cancelled request is answered with None. Cancelling is enforced here and nowhere else: the
+token is read between the steps of a computation, which is then closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Literal
+
+from inference.engines.base import Engine, EngineLoader, Steps
+from inference.errors import FimdError
+from inference.request import CancelToken, Completion, Request
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the model is doing, for people: shown as progress, in the log and by `fimd doctor`."""
+
+    phase: Literal["idle", "loading", "ready", "failed"]
+    message: str
+    notes: tuple[str, ...] = ()
+    """Set when `phase` is ready: what a person should be told once about the model."""
+
+
+@dataclass(slots=True)
+class _Job:
+    request: Request
+    token: CancelToken
+    future: Future[Completion | None]
+
+
+class Worker:
+    """Runs an engine in a background thread, for any number of sessions."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[Status], None]] = []
+        self._status = Status("idle", "no model asked for yet")
+        self._engine: Engine | None = None
+        self._loader: EngineLoader | None = None
+        self._waiting: OrderedDict[Hashable, _Job] = OrderedDict()
+        self._stopping = False
+        self._wake = threading.Condition()
+        # A daemon thread: a process whose editor is gone must not wait for a model to finish loading.
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> Status:
+        """The latest status."""
+        return self._status
+
+    def subscribe(self, listener: Callable[[Status], None]) -> Callable[[], None]:
+        """Call `listener` with each change of status, from whichever thread makes it.
+
+        Returns the function that ends this.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def load(self, loader: EngineLoader) -> None:
+        """Load (or replace) the model. Requests are answered with None until it is ready."""
+        with self._wake:
+            self._loader = loader
+            self._set_status(Status("loading", "loading the model"))
+            self._wake.notify()
+
+    def submit(self, request: Request, token: CancelToken, session: Hashable = None) -> Future[Completion | None]:
+        """Queue `request`; the session's older waiting request, if any, is answered with None.
+
+        The future yields None when there is no model (yet), or when the request was replaced or cancelled. It fails
+        with the engine's exception if the computation does.
+        """
+        job = _Job(request, token, Future())
+        with self._wake:
+            if self._stopping or self._status.phase != "ready":
+                job.future.set_result(None)
+                return job.future
+            replaced = self._waiting.get(session)
+            self._waiting[session] = job  # keeps the session's turn
+            self._wake.notify()
+        if replaced is not None:
+            _answer_none(replaced)
+        return job.future
+
+    def stop(self) -> None:
+        """End the thread after the current step; waiting requests are answered with None. Returns at once."""
+        with self._wake:
+            self._stopping = True
+            waiting, self._waiting = list(self._waiting.values()), OrderedDict()
+            self._wake.notify()
+        for job in waiting:
+            _answer_none(job)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._stopping or self._loader is not None or self._waiting)
+                if self._stopping:
+                    return
+                loader, self._loader = self._loader, None
+                job = None if loader is not None else self._waiting.popitem(last=False)[1]
+            if loader is not None:
+                self._load(loader)
+            elif job is not None:
+                self._compute(job)
+
+    def _load(self, loader: EngineLoader) -> None:
+        self._engine = None  # frees the old weights before the new ones are read
+        try:
+            engine = loader(lambda message: self._set_status(Status("loading", message)))
+        except FimdError as error:
+            self._set_status(Status("failed", str(error)))
+        except Exception as error:
+            log.exception("loading the model failed")
+            self._set_status(
+                Status(
+                    "failed",
+                    f"the model could not be loaded ({type(error).__name__}: {_first_line(error)}); see the log",
+                )
+            )
+        else:
+            self._engine = engine
+            self._set_status(Status("ready", f"{engine.name} is ready", engine.notes))
+
+    def _compute(self, job: _Job) -> None:
+        if not job.future.set_running_or_notify_cancel():
+            return
+        engine = self._engine
+        if job.token.cancelled or engine is None:
+            job.future.set_result(None)
+            return
+        try:
+            completion = self._pull(engine.complete(job.request), job.token)
+        except Exception as error:
+            log.exception("a completion failed")
+            job.future.set_exception(error)
+        else:
+            job.future.set_result(completion)
+
+    def _pull(self, steps: Steps, token: CancelToken) -> Completion | None:
+        """Run a computation to its end, or until it is cancelled: then it is closed, and the answer is None."""
+        with closing(steps):
+            while not (token.cancelled or self._stopping):
+                try:
+                    next(steps)
+                except StopIteration as done:
+                    return done.value
+        return None
+
+    def _set_status(self, status: Status) -> None:
+        # A load that was overtaken by another may not announce itself as ready.
+        if self._loader is not None and status.phase != "loading":
+            return
+        self._status = status
+        for listener in tuple(self._listeners):
+            listener(status)
+
+
+def _answer_none(job: _Job) -> None:
+    if job.future.set_running_or_notify_cancel():
+        job.future.set_result(None)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

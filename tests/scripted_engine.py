@@ -1,0 +1,65 @@
+"""An engine whose answers and timing are written down in advance: no weights, no torch."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inference.checkpoints.spec import ModelSpec
+from inference.engines.base import EngineLoader, Report, Steps
+from inference.errors import ModelInvalidError
+from inference.request import Completion, Request, Step
+
+
+@dataclass
+class ScriptedEngine:
+    """Prefills and decodes in equal sleeps; writes one line for each computation's end to `journal`."""
+
+    text: str = "value"
+    prefill_steps: int = 1
+    step_s: float = 0.0
+    load_s: float = 0.0
+    fails: str = ""
+    """What goes wrong: `load`, `load-crash`, `complete`, or nothing."""
+
+    journal: str = ""
+    name: str = "scripted"
+    notes: tuple[str, ...] = ()
+    requests: list[Request] = field(default_factory=list[Request])
+
+    def complete(self, request: Request) -> Steps:
+        """Walk through the script, one sleep a step."""
+        self.requests.append(request)
+        done = 0
+        outcome = "abandoned"
+        try:
+            if self.fails == "complete":
+                raise RuntimeError("scripted failure")
+            for phase, pieces in (("prefill", self.prefill_steps), ("decode", len(self.text))):
+                for index in range(pieces):
+                    time.sleep(self.step_s)
+                    done += 1
+                    yield Step("decode", self.text[: index + 1]) if phase == "decode" else Step("prefill")
+            outcome = "finished"
+            return Completion(self.text, self.name, 10, 0, len(self.text), -0.1)
+        finally:
+            if self.journal:
+                with Path(self.journal).open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps({"outcome": outcome, "steps": done, "at": time.monotonic()}) + "\n")
+
+    def loader(self, spec: ModelSpec = ModelSpec()) -> EngineLoader:  # noqa: B008  # frozen
+        """Load this engine in `load_s` seconds under the name of the spec, or fail as scripted."""
+
+        def load(report: Report) -> ScriptedEngine:
+            report("pretending to read weights")
+            time.sleep(self.load_s)
+            if self.fails == "load":
+                raise ModelInvalidError("the scripted model is damaged: download it again")
+            if self.fails == "load-crash":
+                raise ZeroDivisionError("scripted")
+            self.name = spec.name
+            return self
+
+        return load
