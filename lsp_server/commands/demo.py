@@ -1,0 +1,126 @@
+"""`fimd demo`: the real daemon, a real file, real keystrokes, and what a person would see.
+
+The file is `queue.py` of the standard library, which was held out of the embedded model's training. Its last lines are
+taken away and typed in again; a suggestion is accepted when it is what the file really says, as a person would, or else
+the last one shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.live import Live
+from rich.padding import Padding
+from rich.text import Text
+
+from lsp_server.commands.demo_client import DemoClient, Ghost
+from lsp_server.commands.options import fail
+
+_ANCHOR = "class LifoQueue(Queue):"
+_TYPED_FROM = "    def _put("
+_MOST_KEYS = 60
+_FEWEST_ACCEPTED = 5
+"""Shorter suggestions are not worth the key that accepts them."""
+
+_CONTEXT_LINES = 9
+_KEY_PAUSE_S = 0.12
+"""About the pace of a quick typist; none where nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    path: Path
+    before: str
+    typed: str
+    after: str
+
+
+def demo(model: str | None, record: Path | None) -> int:
+    """Play the demo; returns 0 when at least one suggestion was shown."""
+    if record is not None and not record.parent.is_dir():
+        fail(f"can't save the picture to {record}: the folder does not exist")
+    console = Console(record=record is not None, highlight=False, width=100 if record else None)
+    shown = asyncio.run(_play(_scene(), model, console))
+    if record is not None:
+        console.save_svg(str(record), title="fimd demo")
+    return 0 if shown else 1
+
+
+def _scene() -> _Scene:
+    path = Path(queue.__file__)
+    text = path.read_text(encoding="utf-8")
+    start = text.find(_TYPED_FROM, text.find(_ANCHOR))
+    end = text.find("\n\n\n", start)
+    if start < 0 or end < 0:
+        fail(f"{path} is not the queue.py this demo knows: try `fimd complete FILE:LINE:COL` instead")
+    return _Scene(path, text[:start], text[start:end], text[end:])
+
+
+async def _play(scene: _Scene, model: str | None, console: Console) -> int:
+    """Type until a suggestion is accepted; returns how many were shown."""
+    client = DemoClient(scene.path, scene.before + scene.after, len(scene.before))
+    console.print(f"[bold]fimd demo[/bold]: starting the daemon and opening {scene.path}")
+    if not await client.start(*(["--model", model] if model else [])):
+        await client.stop()
+        fail(client.message.removeprefix("fimd: "))
+    shown: list[Ghost] = []
+    accepted: Ghost | None = None
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        for index, key in enumerate(scene.typed[:_MOST_KEYS], start=1):
+            ghost = await client.type(key)
+            if console.is_terminal:
+                live.update(_frame(client, ghost), refresh=True)
+                await asyncio.sleep(_KEY_PAUSE_S)
+            else:
+                console.print(_plain(client, ghost), markup=False, soft_wrap=True)
+            if ghost.text:
+                shown.append(ghost)
+                if len(ghost.text) >= _FEWEST_ACCEPTED and scene.typed.startswith(ghost.text, index):
+                    accepted = ghost
+                    break
+    if accepted is None and shown:
+        # None was right to the letter: type along until one is shown, and take it.
+        accepted = await client.type("")
+    if accepted is not None and accepted.text:
+        console.print(_frame(client, accepted))
+        await client.type(accepted.text)
+        console.print(Text(f"Tab: accepted {accepted.text!r}", style="bold green"))
+        console.print(_frame(client, Ghost("", 0.0)))
+    await client.stop()
+    console.print(_summary([ghost.latency_ms for ghost in shown]))
+    return len(shown)
+
+
+def _summary(latencies_ms: list[float]) -> str:
+    if not latencies_ms:
+        return "no suggestion was shown"
+    typical, longest = median(latencies_ms), max(latencies_ms)
+    shown = f"{len(latencies_ms)} suggestions, from keystroke to ghost text"
+    return f"{shown}: {typical:.0f} ms median, {longest:.0f} ms at most"
+
+
+def _plain(client: DemoClient, ghost: Ghost) -> str:
+    """One line for a pipe: milliseconds, the line typed so far, and the ghost text behind the cursor mark."""
+    line = client.text[: client.cursor].rsplit("\n", 1)[-1]
+    return (
+        f"{ghost.latency_ms:6.1f} ms  {line}‸{ghost.text!r}" if ghost.text else f"{ghost.latency_ms:6.1f} ms  {line}‸"
+    )
+
+
+def _frame(client: DemoClient, ghost: Ghost) -> Padding:
+    """The lines around the cursor, with the ghost text in grey."""
+    before, after = client.text[: client.cursor], client.text[client.cursor :]
+    first = max(0, before.count("\n") - _CONTEXT_LINES)
+    picture = Text()
+    picture.append("\n".join(before.split("\n")[first:]))
+    picture.append("▏", style="bold")
+    picture.append(ghost.text, style="bright_black italic")
+    picture.append("\n".join(after.split("\n")[:4]))
+    if ghost.text:
+        picture.append(f"\n{ghost.latency_ms:.0f} ms", style="cyan")
+    return Padding(picture, (1, 0, 1, 4))

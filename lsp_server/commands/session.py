@@ -1,0 +1,22 @@
+"""A completer without an editor, for commands that ask for suggestions in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from inference.worker import Status
+from lsp_server.completer import Completer
+from lsp_server.model_host import ModelHost
+from lsp_server.settings import Settings
+
+
+async def ready_completer(settings: Settings) -> tuple[Completer | None, Status]:
+    """A completer whose model has been loaded, or None with the status that says in one sentence why not."""
+    host = ModelHost()
+    settled = threading.Event()
+    host.worker.subscribe(lambda status: settled.set() if status.phase in {"ready", "failed"} else None)
+    host.use(settings.model)
+    await asyncio.to_thread(settled.wait)
+    status = host.status
+    return (Completer(host, settings) if status.phase == "ready" else None), status

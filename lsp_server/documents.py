@@ -1,0 +1,127 @@
+r"""The open documents: their lines, edited in place, and the whole text when somebody asks.
+
+pygls keeps documents too, but splits lines with `str.splitlines`, which also breaks at form feeds, U+0085 and U+2028,
+where LSP does not, and splits the whole text again at each access. Here a line ends with `\n`, `\r\n` or `\r` only
+(LSP 3.17, section "Text Documents"), and an edit touches only its own lines. Knows nothing of pygls or of JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lsp_server.position_encoding import PositionEncoding, index_from_units, units_from_index
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Zero-based line, and character in units of the negotiated encoding."""
+
+    line: int
+    character: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A document's text at one version, with the cursor as an index into it. Safe to keep: nothing in it changes."""
+
+    uri: str
+    language: str
+    version: int
+    text: str
+    offset: int
+
+
+class Document:
+    """One open document.
+
+    Invariant: `"".join(lines)` is the text; every line but the last ends with its line end, the last has none (it may
+    be empty).
+    """
+
+    def __init__(self, uri: str, language: str, version: int, text: str, encoding: PositionEncoding) -> None:
+        self.uri = uri
+        self.language = language
+        self.version = version
+        self._encoding = encoding
+        self._lines = split_lines(text)
+        self._text: str | None = text
+
+    @property
+    def text(self) -> str:
+        """The whole text; joined once per version."""
+        if self._text is None:
+            self._text = "".join(self._lines)
+        return self._text
+
+    def snapshot(self, position: Position) -> Snapshot:
+        """The text with the cursor at `position`, clamped to the document."""
+        line, column = self._locate(position)
+        offset = sum(map(len, self._lines[:line])) + column
+        return Snapshot(self.uri, self.language, self.version, self.text, offset)
+
+    def position_at(self, offset: int) -> Position:
+        """The position, in units of the negotiated encoding, of `text[offset]`."""
+        for number, line in enumerate(self._lines):
+            if offset < len(line) or number == len(self._lines) - 1:
+                return Position(number, units_from_index(line, offset, self._encoding))
+            offset -= len(line)
+        raise AssertionError("a document has at least one line")
+
+    def replace(self, start: Position, end: Position, text: str) -> None:
+        """Replace the range from `start` to `end`, both clamped to the document, by `text`."""
+        start, end = min(start, end), max(start, end)
+        first, first_column = self._locate(start)
+        last, last_column = self._locate(end)
+        segment = self._lines[first][:first_column] + text + self._lines[last][last_column:]
+        if first > 0 and segment.startswith("\n") and self._lines[first - 1].endswith("\r"):
+            first -= 1  # a carriage return and a line feed that the edit brings together become one line end
+            segment = self._lines[first] + segment
+        lines = split_lines(segment)
+        if last + 1 < len(self._lines):
+            lines.pop()  # the empty rest: here the next line follows
+        self._lines[first : last + 1] = lines
+        self._text = None
+
+    def replace_all(self, text: str) -> None:
+        """Replace the whole text."""
+        self._lines = split_lines(text)
+        self._text = text
+
+    def _locate(self, position: Position) -> tuple[int, int]:
+        """Line number and index into that line, clamped to the document."""
+        if position.line >= len(self._lines):
+            return len(self._lines) - 1, len(self._lines[-1])
+        number = max(0, position.line)
+        body = self._lines[number].rstrip("\r\n")
+        return number, index_from_units(body, position.character, self._encoding)
+
+
+class Documents:
+    """The open documents by URI."""
+
+    def __init__(self) -> None:
+        self.encoding = PositionEncoding.UTF16
+        self._by_uri: dict[str, Document] = {}
+
+    def open(self, uri: str, language: str, version: int, text: str) -> None:
+        """Start (or start again) to keep a document."""
+        self._by_uri[uri] = Document(uri, language, version, text, self.encoding)
+
+    def close(self, uri: str) -> None:
+        """Forget a document; unknown ones are ignored."""
+        self._by_uri.pop(uri, None)
+
+    def get(self, uri: str) -> Document | None:
+        """The open document, or None."""
+        return self._by_uri.get(uri)
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines with their ends, then the rest behind the last line end (maybe empty): always at least one item."""
+    lines = _LINE.findall(text)
+    if not lines or lines[-1].endswith(("\r", "\n")):
+        lines.append("")
+    return lines

@@ -1,0 +1,37 @@
+"""The one model that all editor windows share.
+
+Loaded when the first window needs it, replaced when settings name another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from inference.checkpoints.spec import ModelSpec, loader
+from inference.engines.base import EngineLoader
+from inference.worker import Status, Worker
+from lsp_server.settings import ModelSettings
+
+
+class ModelHost:
+    """A worker, and what it was last asked to load.
+
+    `make_loader` turns a spec into a loader; tests give a scripted engine here.
+    """
+
+    def __init__(self, make_loader: Callable[[ModelSpec], EngineLoader] = loader) -> None:
+        self.worker = Worker()
+        self._make_loader = make_loader
+        self._spec: ModelSpec | None = None
+
+    @property
+    def status(self) -> Status:
+        """What the model is doing now."""
+        return self.worker.status
+
+    def use(self, settings: ModelSettings) -> None:
+        """Load the model that `settings` name, unless it is loaded or loading already; a failed one is tried again."""
+        spec = ModelSpec(settings.name, settings.format, settings.device)
+        if spec != self._spec or self.status.phase == "failed":
+            self._spec = spec
+            self.worker.load(self._make_loader(spec))

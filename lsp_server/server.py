@@ -1,0 +1,190 @@
+"""LSP in and out: decodes what a client sends, asks the completer, encodes what it answers.
+
+Each request is answered exactly once: pygls sends either a handler's result or, when `$/cancelRequest` cancels the
+handler, error -32800. The handlers here return a list for every other case, because clients show errors to people (or
+keep stale ghost text).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import Any, cast
+
+from lsprotocol import types
+from lsprotocol.converters import get_converter
+from pygls.exceptions import JsonRpcException, PyglsError
+from pygls.lsp.server import LanguageServer
+
+from lsp_server import cursor as cursors
+from lsp_server.completer import Completer
+from lsp_server.documents import Document, Position, Snapshot
+from lsp_server.load_progress import LoadProgress
+from lsp_server.model_host import ModelHost
+from lsp_server.position_encoding import PositionEncoding
+from lsp_server.protocol import FimdProtocol
+from lsp_server.settings import Layer, Settings, merge
+from lsp_server.version import VERSION
+
+log = logging.getLogger(__name__)
+
+
+class FimdServer(LanguageServer):
+    """One connection to one editor window.
+
+    Args:
+        host: the model, shared with other connections.
+        layers: settings below the client's own (user file).
+        overrides: settings above the client's own (command-line flags).
+    """
+
+    protocol: FimdProtocol  # pyright: ignore[reportIncompatibleVariableOverride]  # made by protocol_cls below
+
+    def __init__(self, host: ModelHost, layers: tuple[Layer, ...] = (), overrides: Layer | None = None) -> None:
+        super().__init__("fimd", VERSION, protocol_cls=FimdProtocol, converter_factory=get_converter)
+        self.host = host
+        self._layers = layers
+        self._overrides = overrides or Layer("command line", {})
+        self.completer = Completer(host, Settings())
+        self.exit_code = 1
+        self.stop_event = threading.Event()
+        self.background: set[asyncio.Task[Any]] = set()
+        """Tasks that outlive the handler that started them; cancelled when the connection ends."""
+
+        _register(self)
+
+    def report_server_error(self, error: Exception, source: type[PyglsError | JsonRpcException]) -> None:
+        """Log it: pygls's own way is a popup in the editor."""
+        self.protocol.report(error, source)
+
+    def hang_up(self, exit_code: int) -> None:
+        """End this connection after the current message."""
+        self.exit_code = exit_code
+        self.stop_event.set()
+
+    def configure(self, client_options: object) -> None:
+        """Take over the client's options and tell the person about entries that had to be left out."""
+        options = cast(dict[str, Any], client_options) if isinstance(client_options, dict) else {}
+        nested = options.get("fimd", options)  # some clients send the section's name along, some don't
+        layer = Layer("editor settings", cast(dict[str, Any], nested) if isinstance(nested, dict) else {})
+        settings, problems = merge(*self._layers, layer, self._overrides)
+        for problem in problems:
+            self.tell(problem, types.MessageType.Warning)
+        if settings.model != self.completer.settings.model:
+            self.completer.model_changed()
+        self.completer.settings = settings
+
+    def tell(self, sentence: str, kind: types.MessageType) -> None:
+        """One sentence for the person: in the window and in the log."""
+        log.warning("%s", sentence)
+        self.window_show_message(types.ShowMessageParams(type=kind, message=f"fimd: {sentence}"))
+        self.window_log_message(types.LogMessageParams(type=kind, message=sentence))
+
+    async def inline_items(self, params: types.InlineCompletionParams) -> list[types.InlineCompletionItem]:
+        """At most one item, in plain text and with a range, which is what all clients understand."""
+        document = self.protocol.documents.get(params.text_document.uri)
+        if document is None:
+            return []
+        snapshot = document.snapshot(_position(params.position))
+        invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+        selected = params.context.selected_completion_info
+        start, typed = snapshot.offset, ""
+        if selected is not None:
+            # The popup's choice is about to replace this range: suggest what follows it.
+            start = min(snapshot.offset, document.snapshot(_position(selected.range.start)).offset)
+            typed = selected.text
+            snapshot = cursors.with_selection(snapshot, start, typed)
+        suggestion = await self.completer.suggest(snapshot, invoked=invoked)
+        if suggestion is None or not self._is_current(document, snapshot):
+            return []
+        return [types.InlineCompletionItem(typed + suggestion.text, range=_range(document, start, params.position))]
+
+    async def popup_items(self, params: types.CompletionParams) -> list[types.CompletionItem]:
+        """At most one item for a completion popup, within the popup's time budget.
+
+        A suggestion that takes longer is finished in the background and answers the next keystroke from the cache.
+        """
+        document = self.protocol.documents.get(params.text_document.uri)
+        if document is None:
+            return []
+        snapshot = document.snapshot(_position(params.position))
+        invoked = params.context is not None and params.context.trigger_kind == types.CompletionTriggerKind.Invoked
+        task = asyncio.ensure_future(self.completer.suggest(snapshot, invoked=invoked))
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+        await asyncio.wait({task}, timeout=self.completer.settings.completion.popup_budget_ms / 1000)
+        suggestion = task.result() if task.done() and not task.cancelled() else None
+        if suggestion is None or suggestion.text[:1].isspace() or not self._is_current(document, snapshot):
+            return []
+        return [_popup_item(document, snapshot, suggestion.text, params.position)]
+
+    def _is_current(self, document: Document, snapshot: Snapshot) -> bool:
+        """Whether the text asked about is still what the client has: clients draw stale answers without a check."""
+        return self.protocol.documents.get(document.uri) is document and document.version == snapshot.version
+
+
+def _register(server: FimdServer) -> None:
+    """Tie LSP methods to the server; the popup's only when the client has no ghost text."""
+
+    @server.feature(types.INITIALIZE)
+    def initialize(params: types.InitializeParams) -> None:
+        server.protocol.documents.encoding = PositionEncoding(
+            server.workspace.position_encoding or PositionEncoding.UTF16
+        )
+        server.configure(params.initialization_options)
+        popup = server.completer.settings.completion.popup
+        if popup == "always" or (popup == "auto" and not server.protocol.client_shows_ghost_text):
+            options = types.CompletionOptions(trigger_characters=[".", "(", "=", " ", ",", "["])
+            server.feature(types.TEXT_DOCUMENT_COMPLETION, options)(completion)
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(params: types.InitializedParams) -> None:
+        server.background.add(LoadProgress(server, server.tell).follow(server.host))
+        server.host.use(server.completer.settings.model)
+
+    @server.feature(types.EXIT)
+    def leave(params: None) -> None:
+        server.hang_up(0 if server.protocol.is_shut_down else 1)  # LSP 3.17, "Exit Notification"
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def did_close(params: types.DidCloseTextDocumentParams) -> None:
+        server.completer.forget(params.text_document.uri)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
+        server.configure(params.settings)
+        server.host.use(server.completer.settings.model)
+
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+    async def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList:
+        return types.InlineCompletionList(items=await server.inline_items(params))
+
+    async def completion(params: types.CompletionParams) -> types.CompletionList:
+        return types.CompletionList(is_incomplete=True, items=await server.popup_items(params))
+
+
+def _popup_item(document: Document, snapshot: Snapshot, text: str, position: types.Position) -> types.CompletionItem:
+    """Popups filter by the word before the cursor, so the item replaces that word and begins with it."""
+    start = snapshot.offset
+    while start and (snapshot.text[start - 1].isalnum() or snapshot.text[start - 1] == "_"):
+        start -= 1
+    word = snapshot.text[start : snapshot.offset]
+    label = word + text.splitlines()[0]
+    return types.CompletionItem(
+        label=label,
+        kind=types.CompletionItemKind.Text,
+        detail="fimd",
+        filter_text=label,
+        text_edit=types.TextEdit(_range(document, start, position), word + text),
+    )
+
+
+def _range(document: Document, start: int, end: types.Position) -> types.Range:
+    """From an index into the text to where the client says its cursor is."""
+    first = document.position_at(start)
+    return types.Range(types.Position(first.line, first.character), end)
+
+
+def _position(position: types.Position) -> Position:
+    return Position(position.line, position.character)

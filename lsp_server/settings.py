@@ -1,0 +1,207 @@
+"""All settings: typed, with their defaults, merged as defaults < user file < client options < flags.
+
+A mistake never stops the server: the wrong entry is left out and described in one sentence, everything else applies.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lsp_server.exclusions import DEFAULT_PATTERNS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelSettings(_Section):
+    """Which model, and how it is run."""
+
+    name: str = Field(
+        default="embedded",
+        description="Catalogue name, folder, or owner/repository[@revision] on the Hugging Face hub.",
+    )
+    format: str = Field(
+        default="auto", description="Infilling format: auto, santacoder, starcoder, codegen25 or left-to-right."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the model runs.")
+
+
+class CompletionSettings(_Section):
+    """When to suggest, and how much."""
+
+    debounce_ms: int = Field(
+        default=40,
+        ge=0,
+        le=5000,
+        description="Pause in typing before the model is asked; an explicit request never waits.",
+    )
+    max_tokens: int = Field(default=64, ge=1, le=1024, description="Most tokens the model writes for one suggestion.")
+    max_lines: int = Field(
+        default=6, ge=1, le=100, description="Most lines where a block is opened or continued; elsewhere it is one."
+    )
+    popup: Literal["auto", "always", "never"] = Field(
+        default="auto", description="Also answer textDocument/completion; auto: where the client has no ghost text."
+    )
+    popup_budget_ms: int = Field(
+        default=150,
+        ge=0,
+        le=5000,
+        description="Longest that a completion popup waits; what comes later serves the next keystroke.",
+    )
+
+
+class FileSettings(_Section):
+    """Which files are served."""
+
+    exclude: list[str] = Field(
+        default=list(DEFAULT_PATTERNS),
+        description="Shell patterns of files that are never read, such as those that hold secrets.",
+    )
+    disabled_languages: list[str] = Field(
+        default=[], description="LSP language ids without suggestions, such as markdown."
+    )
+
+
+class Settings(_Section):
+    """The whole tree; `[section]` tables in the user file, nested objects in client options."""
+
+    enabled: bool = Field(default=True, description="Whether anything is suggested at all.")
+    model: ModelSettings = ModelSettings()
+    completion: CompletionSettings = CompletionSettings()
+    files: FileSettings = FileSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source of settings: `origin` is how a person would call it."""
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+def merge(*layers: Layer) -> tuple[Settings, list[str]]:
+    """The settings of all layers, later ones on top, and one sentence for each entry that had to be left out."""
+    problems: list[str] = []
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        values = _known(layer.values, Settings, layer.origin, (), problems)
+        candidate = _overlaid(merged, values)
+        while True:
+            try:
+                Settings.model_validate(candidate)
+                break
+            except ValidationError as error:
+                for fault in error.errors():
+                    path = tuple(str(part) for part in fault["loc"][:2])
+                    problems.append(
+                        f"{layer.origin}: {'.'.join(path)} = {fault['input']!r} is ignored: "
+                        f"{_lower_first(fault['msg'])}"
+                    )
+                    _restore(candidate, path, merged)
+        merged = candidate
+    return Settings.model_validate(merged), list(dict.fromkeys(problems))
+
+
+def user_file() -> Path:
+    """Where a person keeps settings on this system."""
+    return platformdirs.user_config_path("fimd") / "config.toml"
+
+
+def read_file(path: Path, required: bool) -> tuple[Layer, list[str]]:
+    """The settings in a TOML file; a missing file is empty unless `required`.
+
+    Problems come as sentences, never as exceptions.
+    """
+    origin = str(path)
+    try:
+        return Layer(origin, tomllib.loads(path.read_text(encoding="utf-8"))), []
+    except FileNotFoundError:
+        return Layer(origin, {}), [f"{origin} does not exist: check --config"] if required else []
+    except (OSError, UnicodeDecodeError) as error:
+        return Layer(origin, {}), [f"{origin} can't be read and is ignored: {error}"]
+    except tomllib.TOMLDecodeError as error:
+        return Layer(origin, {}), [f"{origin} is not valid TOML and is ignored: {error}"]
+
+
+def _known(
+    values: Mapping[str, Any], section: type[BaseModel], origin: str, path: tuple[str, ...], problems: list[str]
+) -> dict[str, Any]:
+    """`values` without unknown keys, each of which becomes a sentence that names the nearest valid key."""
+    known: dict[str, Any] = {}
+    for key, value in values.items():
+        field = section.model_fields.get(key)
+        if field is None:
+            name = ".".join((*path, str(key)))
+            problems.append(f"{origin}: unknown setting {name!r} is ignored: did you mean {_nearest(name)!r}?")
+        elif (
+            isinstance(field.annotation, type)
+            and issubclass(field.annotation, BaseModel)
+            and isinstance(value, Mapping)
+        ):
+            nested = cast(Mapping[str, Any], value)
+            known[key] = _known(nested, field.annotation, origin, (*path, key), problems)
+        else:
+            known[key] = value
+    return known
+
+
+def all_keys() -> list[str]:
+    """Every setting as `section.key`."""
+    keys: list[str] = []
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += [f"{name}.{inner}" for inner in field.annotation.model_fields]
+        else:
+            keys.append(name)
+    return keys
+
+
+def _nearest(name: str) -> str:
+    keys = all_keys()
+    by_last_part = {key.rsplit(".", 1)[-1]: key for key in keys}
+    matches = difflib.get_close_matches(name, keys, n=1, cutoff=0.5)
+    last = difflib.get_close_matches(name.rsplit(".", 1)[-1], by_last_part, n=1, cutoff=0.0)
+    return matches[0] if matches else by_last_part[last[0]]
+
+
+def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy of `below` with `above` laid over it, table by table."""
+    result: dict[str, Any] = {
+        key: dict(cast(Mapping[str, Any], value)) if isinstance(value, Mapping) else value
+        for key, value in below.items()
+    }
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping | None):
+            result[key] = {**result.get(key, {}), **cast(Mapping[str, Any], value)}
+        else:
+            result[key] = value
+    return result
+
+
+def _restore(candidate: dict[str, Any], path: tuple[str, ...], below: Mapping[str, Any]) -> None:
+    """Take the entry at `path` back to what the layers below said, or to its default."""
+    table, source = candidate, below
+    for part in path[:-1]:
+        table, source = table.get(part, {}), source.get(part, {})
+    if path[-1] in source:
+        table[path[-1]] = source[path[-1]]
+    else:
+        table.pop(path[-1], None)
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
