@@ -1,0 +1,113 @@
+"""The `fimd` command as a person or a script runs it: output, exit status, and one clear line for each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(queue.__file__)
+LINE = (
+    next(number for number, line in enumerate(SOURCE.read_text().splitlines(), 1) if "def _put(self, item)" in line) + 1
+)
+
+
+def fimd(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command; no traceback may ever show."""
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-m", "lsp_server", *arguments],
+        input=stdin, capture_output=True, text=True, encoding="utf-8", check=False, timeout=120, env=environment,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+def test_complete_prints_json_for_a_script() -> None:
+    done = fimd("complete", f"{SOURCE}:{LINE}:14", "--json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0
+    keys = {"text", "range", "model", "prompt_tokens", "reused_tokens", "generated_tokens", "latency_ms"}
+    assert set(answer) == keys
+    assert answer["text"]
+    assert answer["range"]["start"] == answer["range"]["end"] == {"line": LINE - 1, "character": 13}
+    assert answer["prompt_tokens"] > 100
+    assert answer["generated_tokens"] > 0
+    assert answer["latency_ms"] > 0
+
+
+def test_complete_reads_standard_input() -> None:
+    done = fimd("complete", "-:2:8", stdin="import os\nos.path.")
+    assert done.returncode == 0
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("complete", "x.py"), "FILE:LINE:COL"),
+        (("complete", "x.py:0:1"), "from 1"),
+        (("complete", "/no/such/file.py:1:1"), "can't read"),
+        (("complete", "/project/.env:1:1"), "never read"),
+        (("complete", f"{SOURCE}:1:1", "--model", "/nonexistent"), "no model '/nonexistent'"),
+        (("complete", f"{SOURCE}:1:1", "--config", "/no/config.toml"), "does not exist"),
+        (("doctor", "--model", "/nonexistent"), "no model '/nonexistent'"),
+        (("doctor", "--model", "embeded"), "did you mean embedded?"),
+        (("demo", "--model", "/nonexistent"), "no model '/nonexistent'"),
+        (("serve", "--tcp", "nowhere"), "HOST:PORT"),
+        (("serve", "--log-file", "/no/such/folder/log"), "can't write the log"),
+    ],
+)
+def test_mistakes_are_one_line_and_a_status(arguments: tuple[str, ...], words: str) -> None:
+    done = fimd(*arguments)
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_unknown_options_are_a_usage_error() -> None:
+    assert fimd("serve", "--no-such-option").returncode == 2
+
+
+def test_a_settings_file_with_a_mistake(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[completion]\nmax_token = 3\n", encoding="utf-8")
+    done = fimd("complete", f"{SOURCE}:{LINE}:14", "--config", str(config))
+    assert done.returncode == 2
+    assert "did you mean 'completion.max_tokens'?" in done.stderr
+
+
+def test_text_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "latin.py"
+    path.write_bytes("é = 1".encode("latin-1"))
+    done = fimd("complete", f"{path}:1:1")
+    assert (done.returncode, "not UTF-8" in done.stderr) == (2, True)
+
+
+def test_doctor_says_that_it_works() -> None:
+    done = fimd("doctor", "--json")
+    result = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert result["ok"]
+    assert result["prefill_tokens_per_s"] > result["decode_tokens_per_s"] > 0
+    assert fimd("doctor").stdout.strip().endswith("It works.")
+
+
+def test_the_demo_shows_and_accepts_ghost_text_in_a_pipe(tmp_path: Path) -> None:
+    picture = tmp_path / "demo.svg"
+    done = fimd("demo", "--record", str(picture))
+    assert done.returncode == 0
+    shown = [line for line in done.stdout.splitlines() if " ms  " in line and not line.endswith("‸")]
+    assert shown
+    assert "accepted" in done.stdout
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_version_and_help() -> None:
+    assert fimd("--version").stdout.startswith("fimd ")
+    assert all(command in fimd("--help").stdout for command in ("serve", "complete", "demo", "doctor"))

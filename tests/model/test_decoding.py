@@ -1,0 +1,173 @@
+"""Each fast path gives the same tokens as `model.generate()`, the reference."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+from typing import Any, cast
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from inference.decoding import greedy, prefill
+from inference.engines.base import Steps
+from inference.engines.local import LocalEngine
+from inference.formats import FORMATS
+from inference.kv_cache import KeyValueCache, common_prefix_length
+from inference.models.transformers_model import TransformersModel
+from inference.request import Completion, Request
+from inference.tokenizer import TextTokenizer
+from tests.model import checkpoints
+
+STARCODER = next(row for row in FORMATS if row.name == "starcoder")
+BACKEND = checkpoints.tokenizer()
+VOCABULARY = BACKEND.get_vocab_size()
+REFERENCE = checkpoints.model(VOCABULARY)
+MODEL = TransformersModel(REFERENCE)
+PROMPTS = st.lists(st.integers(5, VOCABULARY - 1), min_size=1, max_size=60)
+
+
+def generated(prompt: list[int], count: int) -> list[int]:
+    """The reference: `generate()`, greedy, nothing reused, not stopped by any token."""
+    ids = torch.tensor([prompt])
+    output = cast(Any, REFERENCE).generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=count,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    return output[0, len(prompt) :].tolist()
+
+
+def decoded(cache: KeyValueCache, prompt: list[int], count: int, chunk: int = 128) -> list[int]:
+    logits = finished(prefill(MODEL, cache, prompt, chunk))
+    return [token.id for token in islice(greedy(MODEL, cache, logits), count)]
+
+
+def finished(computing: Any) -> Any:
+    while True:
+        try:
+            next(computing)
+        except StopIteration as done:
+            return done.value
+
+
+@settings(max_examples=40, deadline=None)
+@given(prompt=PROMPTS, chunk=st.integers(1, 70))
+def test_chunked_prefill_and_greedy_equal_generate(prompt: list[int], chunk: int) -> None:
+    assert decoded(KeyValueCache(), prompt, 12, chunk) == generated(prompt, 12)
+
+
+@pytest.mark.parametrize("multi_query", [True, False], ids=["multi-query", "multi-head"])
+def test_both_attention_types_equal_generate(multi_query: bool) -> None:
+    model = checkpoints.model(VOCABULARY, multi_query=multi_query)
+    prompt = list(range(20, 60))
+    ids = torch.tensor([prompt])
+    reference = cast(Any, model).generate(
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=20, eos_token_id=None
+    )
+    wrapped, cache = TransformersModel(model), KeyValueCache()
+    tokens = islice(greedy(wrapped, cache, finished(prefill(wrapped, cache, prompt))), 20)
+    assert [token.id for token in tokens] == reference[0, len(prompt) :].tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.lists(st.integers(5, 40), max_size=6)), min_size=1, max_size=8))
+def test_reuse_equals_no_reuse_over_random_edits(edits: list[tuple[int, list[int]]]) -> None:
+    cache = KeyValueCache()
+    prompt = list(range(30, 60))
+    for position, replacement in edits:
+        prompt = prompt[:position] + replacement + prompt[position + len(replacement) // 2 :] or [7]
+        assert decoded(cache, prompt, 5, chunk=8) == decoded(KeyValueCache(), prompt, 5)
+        assert cache.tokens[: len(prompt)] == prompt
+        assert cache.past.get_seq_length() == len(cache.tokens)
+
+
+def test_typing_computes_only_the_typed_token() -> None:
+    seen: list[int] = []
+
+    class Counting(TransformersModel):
+        def forward(self, tokens: Any, cache: KeyValueCache) -> Tensor:
+            seen.append(len(tokens))
+            return super().forward(tokens, cache)
+
+    model, cache = Counting(REFERENCE), KeyValueCache()
+    prompt = list(range(30, 80))
+    finished(prefill(model, cache, prompt))
+    seen.clear()
+    finished(prefill(model, cache, [*prompt, 9]))
+    finished(prefill(model, cache, prompt))  # backspace: rolled back, last token again for its logits
+    assert seen == [1, 1]
+
+
+def test_a_failed_forward_leaves_a_usable_cache() -> None:
+    cache = KeyValueCache()
+    decoded(cache, [10, 11, 12], 3)
+    with pytest.raises(IndexError):
+        MODEL.forward([VOCABULARY + 5], cache)
+    assert decoded(cache, [10, 11, 12], 5) == generated([10, 11, 12], 5)
+
+
+def engine() -> LocalEngine:
+    return LocalEngine("tiny", MODEL, TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
+
+
+def complete(one: LocalEngine, request: Request) -> Completion:
+    return finished(one.complete(request))
+
+
+def test_abandoned_at_any_step_the_next_answer_is_that_of_a_fresh_engine() -> None:
+    reused = engine()
+    rng = random.Random(0)
+    for _ in range(25):
+        cut = rng.randrange(1, 400)
+        abandoned: Steps = reused.complete(Request(checkpoints.TEXT[:cut], checkpoints.TEXT[cut : cut + 200]))
+        for _ in islice(abandoned, rng.randrange(1, 20)):
+            pass
+        abandoned.close()
+        request = Request(checkpoints.TEXT[: rng.randrange(1, 300)], "\nx\n", max_tokens=8)
+        assert complete(reused, request).text == complete(engine(), request).text
+
+
+def test_what_is_reused_is_counted() -> None:
+    one = engine()
+    first = complete(one, Request("import os\nvalue = ", "\n", max_tokens=4))
+    again = complete(one, Request("import os\nvalue = ", "\n", max_tokens=4))
+    assert (first.reused_tokens, again.reused_tokens) == (0, first.prompt_tokens - 1)
+    assert first.text == again.text
+    assert 0 < first.generated_tokens <= 4
+    assert first.mean_logprob < 0
+
+
+def test_a_prompt_never_exceeds_the_models_positions() -> None:
+    one = engine()
+    for max_tokens in (1, 64, 5000):
+        request = Request("x = 1\n" * 500, "y = 2\n" * 500, max_tokens=max_tokens)
+        ids = one.prompt_ids(request)
+        assert len(ids) <= MODEL.context_length
+        completion = complete(one, request)
+        assert completion.prompt_tokens + completion.generated_tokens <= MODEL.context_length
+
+
+def test_special_tokens_end_the_text_and_never_show() -> None:
+    class Ending(TransformersModel):
+        def forward(self, tokens: Any, cache: KeyValueCache) -> Tensor:
+            logits = super().forward(tokens, cache).clone()
+            logits[BACKEND.token_to_id("<fim_pad>")] = 1e9
+            return logits
+
+    one = LocalEngine("tiny", Ending(REFERENCE), TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
+    completion = complete(one, Request("x = ", ""))
+    assert (completion.text, completion.generated_tokens) == ("", 1)
+
+
+@given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, 3)))
+def test_common_prefix(left: list[int], right: list[int]) -> None:
+    length = common_prefix_length(left, right)
+    assert left[:length] == right[:length]
+    assert length == min(len(left), len(right)) or left[length] != right[length]

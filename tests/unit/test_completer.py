@@ -1,0 +1,148 @@
+"""The straight line from snapshot to suggestion, with a scripted engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lsp_server.completer import Completer
+from lsp_server.model_host import ModelHost
+from lsp_server.settings import Layer, ModelSettings, merge
+from tests.marked import snapshot_at
+from tests.scripted_engine import ScriptedEngine
+
+
+async def completer_with(engine: ScriptedEngine, **settings: Any) -> Completer:
+    host = ModelHost(engine.loader)
+    host.use(ModelSettings())
+    while host.status.phase == "loading":
+        await asyncio.sleep(0.001)
+    return Completer(host, merge(Layer("test", settings))[0])
+
+
+async def suggest(completer: Completer, marked: str, *, invoked: bool = False, **snapshot: Any) -> str | None:
+    suggestion = await completer.suggest(snapshot_at(marked, **snapshot), invoked=invoked)
+    return suggestion.text if suggestion else None
+
+
+async def test_the_model_sees_the_text_around_the_cursor() -> None:
+    engine = ScriptedEngine("value")
+    assert await suggest(await completer_with(engine), "x = ‸\ny\n") == "value"
+    request = engine.requests[0]
+    assert (request.prefix, request.suffix, request.max_lines) == ("x = ", "\ny\n", 1)
+
+
+async def test_the_files_line_ends_come_back() -> None:
+    completer = await completer_with(ScriptedEngine("\n    return 1"))
+    assert await suggest(completer, "def f():‸\r\n") == "\r\n    return 1"
+
+
+async def test_typing_along_needs_no_model() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine)
+    await suggest(completer, "x = ‸")
+    assert await suggest(completer, "x = v‸") == "alue"
+    assert await suggest(completer, "x = val‸") == "ue"
+    assert len(engine.requests) == 1
+
+
+async def test_another_model_does_not_answer_from_the_old_ones_cache() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine)
+    await suggest(completer, "x = ‸")
+    completer.model_changed()
+    await suggest(completer, "x = ‸")
+    assert len(engine.requests) == 2
+
+
+async def test_the_newest_request_wins_and_all_return() -> None:
+    engine = ScriptedEngine("value", step_s=0.01)
+    completer = await completer_with(engine)
+    asked = [asyncio.ensure_future(suggest(completer, f"x{number} = ‸")) for number in range(20)]
+    answers = await asyncio.gather(*asked)
+    assert answers == [None] * 19 + ["value"]
+    assert len(engine.requests) == 1
+
+
+async def test_a_request_for_another_document_leaves_the_running_one_alone() -> None:
+    engine = ScriptedEngine("value", step_s=0.02)
+    completer = await completer_with(engine)
+    first = asyncio.ensure_future(suggest(completer, "x = ‸", uri="file:///a", invoked=True))
+    while not engine.requests:
+        await asyncio.sleep(0.001)
+    assert await suggest(completer, "y = ‸", uri="file:///b") == "value"
+    assert await first == "value"
+
+
+async def test_an_explicit_request_does_not_wait() -> None:
+    completer = await completer_with(ScriptedEngine("value"), completion={"debounce_ms": 5000})
+    assert await asyncio.wait_for(suggest(completer, "x = ‸", invoked=True), 2) == "value"
+
+
+async def test_automatic_requests_are_silent_in_front_of_code_and_explicit_ones_are_not() -> None:
+    completer = await completer_with(ScriptedEngine("value"))
+    assert await suggest(completer, "x = ‸ + 1") is None
+    assert await suggest(completer, "x = ‸ + 1", invoked=True) == "value"
+
+
+@pytest.mark.parametrize(
+    ("settings", "snapshot"),
+    [
+        ({"enabled": False}, {}),
+        ({"files": {"disabled_languages": ["python"]}}, {}),
+        ({}, {"uri": "file:///project/.env"}),
+        ({"files": {"exclude": ["*.txt"]}}, {"uri": "file:///a.txt"}),
+    ],
+)
+async def test_what_is_switched_off_or_secret_never_reaches_the_model(
+    settings: dict[str, Any], snapshot: dict[str, str]
+) -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine, **settings)
+    assert await suggest(completer, "x = ‸", invoked=True, **snapshot) is None
+    assert not engine.requests
+
+
+async def test_cancelling_stops_the_computation() -> None:
+    engine = ScriptedEngine("x" * 1000, step_s=0.002)
+    completer = await completer_with(engine)
+    task = asyncio.ensure_future(suggest(completer, "x = ‸", invoked=True))
+    while not engine.requests:
+        await asyncio.sleep(0.001)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    engine.text = "free again"
+    assert await asyncio.wait_for(suggest(completer, "y = ‸", invoked=True), 1) == "free again"
+
+
+async def test_a_failing_model_is_no_suggestion() -> None:
+    engine = ScriptedEngine("value", fails="complete")
+    completer = await completer_with(engine)
+    assert await suggest(completer, "x = ‸") is None
+    engine.fails = ""
+    assert await suggest(completer, "x = ‸") == "value"
+
+
+async def test_closing_a_document_ends_its_request() -> None:
+    engine = ScriptedEngine("x" * 1000, step_s=0.002)
+    completer = await completer_with(engine)
+    task = asyncio.ensure_future(suggest(completer, "x = ‸", invoked=True))
+    while not engine.requests:
+        await asyncio.sleep(0.001)
+    completer.forget("file:///a.py")
+    assert await asyncio.wait_for(task, 1) is None
+
+
+async def test_two_windows_share_one_model() -> None:
+    host = ModelHost(ScriptedEngine("value").loader)
+    host.use(ModelSettings())
+    first = host.worker.status
+    host.use(ModelSettings())
+    assert host.worker.status.phase in {first.phase, "ready"}
+    while host.status.phase == "loading":
+        await asyncio.sleep(0.001)
+    windows = [Completer(host, merge()[0]) for _ in range(2)]
+    assert await asyncio.gather(*(suggest(window, "x = ‸") for window in windows)) == ["value", "value"]

@@ -1,0 +1,57 @@
+"""Where completions end."""
+
+from __future__ import annotations
+
+import pytest
+
+from inference.stopping import completion_end
+
+
+def check(prefix: str, text: str, kept: str | None, max_lines: int = 5) -> None:
+    """`kept` is what stands before the end, or None where decoding goes on."""
+    end = completion_end(text, prefix, max_lines)
+    assert (None if end is None else text[:end]) == kept
+
+
+@pytest.mark.parametrize(("text", "kept"), [("a b", None), ("a\nb", "a"), ("\n", ""), ("", None)])
+def test_one_line(text: str, kept: str | None) -> None:
+    check("x = ", text, kept, max_lines=1)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "kept"),
+    [
+        ("def f():", "\n    return 1\n", None),
+        ("def f():", "\n    return 1\n\n", "\n    return 1"),
+        ("def f():", "\n    return 1\ndef", "\n    return 1"),
+        ("def f():", "\n    return 1\nd", "\n    return 1"),
+        ("    if x:", "\n        y()\n    else", "\n        y()"),
+        ("    ", "a = 1\n    b = 2\nc", "a = 1\n    b = 2"),
+        ("function f() {", "\n  return 1\n}\n\n", "\n  return 1\n}"),
+        ("x = {", "\n    1,\n}\ny", "\n    1,\n}"),
+        ("\tif x:", "\n\t\ty()\n\tz", "\n\t\ty()"),
+        ("", "a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\ne"),
+        ("def f():", "\n\n    x", ""),
+    ],
+)
+def test_blocks(prefix: str, text: str, kept: str | None) -> None:
+    check(prefix, text, kept)
+
+
+def test_the_end_never_moves_back_as_text_grows() -> None:
+    text = "\n    a = 1\n    if a:\n        b()\n    return a\n\nx = 1"
+    ends = [completion_end(text[:length], "def f():", 10) for length in range(len(text) + 1)]
+    found = [end for end in ends if end is not None]
+    assert len(set(found)) == 1
+    assert ends[ends.index(found[0]) :] == found
+
+
+@pytest.mark.parametrize("text", ["set_set_set_set_", "a" * 16, "f(os.path, os.path, os.path, os.path, "])
+def test_a_decoder_that_loops_has_nothing_to_say(text: str) -> None:
+    check("x = ", text, "", max_lines=1)
+    check("x = ", text, "")
+
+
+@pytest.mark.parametrize("text", ["1, 1, 1, 1", "x[0][0][0]", " " * 40, "'-' * 4", "a" * 15])
+def test_short_repetition_is_code(text: str) -> None:
+    check("x = ", text, None)
