@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference.checkpoints.spec import ModelSpec, loader
+from inference.checkpoints.deferred import loader
+from inference.checkpoints.spec import ModelSpec
 from inference.engines.base import EngineLoader
 from inference.worker import Status, Worker
 from lsp_server.settings import ModelSettings

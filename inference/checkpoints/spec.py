@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from inference.checkpoints.catalog import EMBEDDED
-from inference.engines.base import Engine, EngineLoader, Report
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -22,15 +21,3 @@ class ModelSpec:
     """Name of a row in `inference.formats`, or `auto` to tell it from the tokenizer."""
 
     device: Device = "auto"
-
-
-def loader(spec: ModelSpec) -> EngineLoader:
-    """A function that loads `spec` when called, importing torch and transformers only then: that costs seconds."""
-
-    def load(report: Report) -> Engine:
-        report("starting PyTorch")
-        from inference.checkpoints.load import load_engine
-
-        return load_engine(spec, report)
-
-    return load
