@@ -87,10 +87,14 @@ class Settings(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source of settings: `origin` is how a person would call it."""
+    """One source of settings."""
 
     origin: str
+    """How a person would call it."""
+
     values: Mapping[str, Any]
+    problems: tuple[str, ...] = ()
+    """What went wrong while it was read, one sentence each."""
 
 
 def merge(*layers: Layer) -> tuple[Settings, list[str]]:
@@ -98,6 +102,7 @@ def merge(*layers: Layer) -> tuple[Settings, list[str]]:
     problems: list[str] = []
     merged: dict[str, Any] = {}
     for layer in layers:
+        problems += layer.problems
         values = _known(layer.values, Settings, layer.origin, (), problems)
         candidate = _overlaid(merged, values)
         while True:
@@ -121,20 +126,20 @@ def user_file() -> Path:
     return platformdirs.user_config_path("fimd") / "config.toml"
 
 
-def read_file(path: Path, required: bool) -> tuple[Layer, list[str]]:
-    """The settings in a TOML file; a missing file is empty unless `required`.
+def read_file(path: Path, required: bool) -> Layer:
+    """The settings in a TOML file; whatever is wrong with it becomes one of its problems, never an exception.
 
-    Problems come as sentences, never as exceptions.
+    That it does not exist is wrong only if it is `required`.
     """
     origin = str(path)
     try:
-        return Layer(origin, tomllib.loads(path.read_text(encoding="utf-8"))), []
+        return Layer(origin, tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return Layer(origin, {}), [f"{origin} does not exist: check --config"] if required else []
+        return Layer(origin, {}, (f"{origin} does not exist: check --config",) if required else ())
     except (OSError, UnicodeDecodeError) as error:
-        return Layer(origin, {}), [f"{origin} can't be read and is ignored: {error}"]
+        return Layer(origin, {}, (f"{origin} can't be read and is ignored: {error}",))
     except tomllib.TOMLDecodeError as error:
-        return Layer(origin, {}), [f"{origin} is not valid TOML and is ignored: {error}"]
+        return Layer(origin, {}, (f"{origin} is not valid TOML and is ignored: {error}",))
 
 
 def _known(

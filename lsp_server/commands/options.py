@@ -16,11 +16,15 @@ def flags(model: str | None) -> Layer:
 
 def settings_or_exit(model: str | None, config: Path | None) -> Settings:
     """Settings from the file and the flags; any mistake ends the command with one line each and status 2."""
-    layer, problems = read_file(config or user_file(), required=config is not None)
-    settings, more = merge(layer, flags(model))
-    if problems or more:
-        fail(*problems, *more)
+    settings, problems = merge(file_layer(config), flags(model))
+    if problems:
+        fail(*problems)
     return settings
+
+
+def file_layer(config: Path | None) -> Layer:
+    """The settings of the file named on the command line, which must exist then, or else of the user's own."""
+    return read_file(config or user_file(), required=config is not None)
 
 
 def fail(*sentences: str) -> NoReturn:

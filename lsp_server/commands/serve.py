@@ -10,13 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from lsp_server.commands.options import fail, flags
+from lsp_server.commands.options import fail, file_layer, flags
 from lsp_server.model_host import ModelHost
 from lsp_server.server import FimdServer
-from lsp_server.settings import read_file, user_file
 from lsp_server.transport import protect_stdout, serve_stdio, serve_tcp
-
-log = logging.getLogger(__name__)
 
 ServerFactory = Callable[[ModelHost], FimdServer]
 
@@ -24,12 +21,7 @@ ServerFactory = Callable[[ModelHost], FimdServer]
 def serve(tcp: str | None, model: str | None, config: Path | None, log_file: Path | None) -> NoReturn:
     """Run until the editor (or, over TCP, an interrupt) ends it, then end the process."""
     _start_log(log_file)
-    layer, problems = read_file(config or user_file(), required=config is not None)
-    if problems and config is not None:
-        fail(*problems)
-    for problem in problems:
-        log.warning("%s", problem)
-    run(ModelHost(), tcp, lambda host: FimdServer(host, (layer,), flags(model)))
+    run(ModelHost(), tcp, lambda host: FimdServer(host, (file_layer(config),), flags(model)))
 
 
 def run(host: ModelHost, tcp: str | None, make_server: ServerFactory) -> NoReturn:

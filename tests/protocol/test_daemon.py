@@ -13,7 +13,7 @@ import pytest_lsp
 from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient
 
-from tests.protocol.raw_client import RawClient
+from tests.protocol.raw_client import RawClient, spawned
 
 COMMAND = [sys.executable, "-m", "lsp_server", "serve"]
 SOURCE = Path(queue.__file__).read_text(encoding="utf-8")
@@ -144,3 +144,22 @@ async def test_two_editors_share_one_daemon_over_tcp() -> None:
     finally:
         process.terminate()
         await process.wait()
+
+
+async def test_a_broken_settings_file_is_told_in_the_window_and_the_daemon_serves(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[completion\n", encoding="utf-8")
+    async with spawned("-m", "lsp_server", "serve", "--config", str(config)) as (client, _):
+        await client.start()
+        assert "not valid TOML" in (await client.notification("window/showMessage"))["params"]["message"]
+        await client.ready()
+        client.open("import os\nos.")
+        assert isinstance(await client.items(1, 3, kind=1), list)
+
+
+async def test_a_model_that_does_not_exist_is_told_in_the_window_and_the_daemon_stays() -> None:
+    async with spawned("-m", "lsp_server", "serve", "--model", "/nonexistent") as (client, _):
+        await client.start()
+        assert "/nonexistent" in (await client.notification("window/showMessage"))["params"]["message"]
+        client.open("import os\nos.")
+        assert await client.items(1, 3, kind=1) == []

@@ -71,22 +71,22 @@ def test_a_wrong_value_falls_back_to_the_layer_below() -> None:
 
 
 def test_a_missing_file_matters_only_when_named(tmp_path: Path) -> None:
-    assert read_file(tmp_path / "none.toml", required=False)[1] == []
-    assert "does not exist" in read_file(tmp_path / "none.toml", required=True)[1][0]
+    assert read_file(tmp_path / "none.toml", required=False).problems == ()
+    _, problems = merge(read_file(tmp_path / "none.toml", required=True))
+    assert "does not exist" in problems[0]
 
 
 @pytest.mark.parametrize("content", [b"enabled = ", b"\xff\xfe"])
 def test_a_broken_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(content)
-    layer, problems = read_file(path, required=True)
-    assert (layer.values, len(problems)) == ({}, 1)
-    assert str(path) in problems[0]
+    layer = read_file(path, required=True)
+    assert (layer.values, len(layer.problems)) == ({}, 1)
+    assert str(path) in layer.problems[0]
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[model]\nname = 'santacoder'\n", encoding="utf-8")
-    layer, problems = read_file(path, required=True)
-    settings, more = merge(layer)
-    assert (settings.model.name, problems, more) == ("santacoder", [], [])
+    settings, problems = merge(read_file(path, required=True))
+    assert (settings.model.name, problems) == ("santacoder", [])
