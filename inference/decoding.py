@@ -16,7 +16,7 @@ from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
 
 PREFILL_CHUNK = 128
-"""Tokens a prefill step, which bounds how long a cancel waits: 0.6 s at 1.1 B in int8 on two cores.
+"""Tokens a prefill step, which bounds how long a cancel waits: about 1.2 s at 1.1 B in float32 on two cores.
 
 Larger chunks gain little.
 """
@@ -46,13 +46,19 @@ def prefill(
         yield
 
 
-def greedy(model: CausalModel, cache: KeyValueCache, logits: Tensor) -> Generator[Token, None, None]:
+def greedy(
+    model: CausalModel, cache: KeyValueCache, logits: Tensor, forbidden: Sequence[int] = ()
+) -> Generator[Token, None, None]:
     """Decode without end from `logits`, the most probable token each time; the caller stops pulling.
 
+    `forbidden` ids are never chosen: a prompt's own control tokens, which a model that has also learnt to write
+    prompts would put where the prefix looks finished.
     The forward pass for a token runs only when the next one is asked for, so the last token costs none.
     """
     while True:
+        if forbidden:
+            logits = logits.index_fill(0, torch.tensor(forbidden, device=logits.device), -torch.inf)
         logprobs = torch.log_softmax(logits, dim=-1)
-        best = int(logits.argmax())
+        best = int(logprobs.argmax())
         yield Token(best, float(logprobs[best]))
         logits = model.forward([best], cache)

@@ -37,9 +37,10 @@ def build(template: Template, tokenizer: TextTokenizer, request: Request, budget
     prefix = _tail_on_grid(request.prefix, room * _MAX_CHARS_PER_TOKEN)
     prefix_ids = tokenizer.encode(prefix)
     # Edges are decided by the lines above the cursor's: the number of tokens in a line goes up and down while it is
-    # typed, and an edge that followed it would void the cache at every other key.
-    settled = len(prefix_ids) - len(tokenizer.encode(_line_in_progress(prefix)))
+    # typed, and an edge that followed it would void the cache at every other key. Of a long line, whole strides count.
     stride = max(1, room // _GRID)
+    in_progress = len(tokenizer.encode(_line_in_progress(prefix)))
+    settled = len(prefix_ids) - in_progress + in_progress // stride * stride
     spare = (room - settled - stride) // stride * stride
     suffix_ids = suffix_ids[: max(int(room * SUFFIX_SHARE), spare)]
     prefix_ids = _newest_on_grid(prefix_ids, settled, room - len(suffix_ids))

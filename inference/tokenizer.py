@@ -55,7 +55,7 @@ class TextTokenizer:
         return ids + self._ids(text[start:])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids` without control tokens and without an incomplete character at the end."""
+        """Text of `ids` without special tokens and without an incomplete character at the end."""
         return self._backend.decode(list(ids), skip_special_tokens=True).rstrip(_REPLACEMENT)
 
     def _ids(self, text: str) -> list[int]:

@@ -61,7 +61,7 @@ class Worker:
         return self._status
 
     def subscribe(self, listener: Callable[[Status], None]) -> Callable[[], None]:
-        """Call `listener` with each change of status, from whichever thread makes it.
+        """Call `listener` with each change of status, from whichever thread makes it; it must return at once.
 
         Returns the function that ends this.
         """
@@ -72,8 +72,11 @@ class Worker:
         """Load (or replace) the model. Requests are answered with None until it is ready."""
         with self._wake:
             self._loader = loader
+            waiting = self._take_waiting()
             self._set_status(Status("loading", "loading the model"))
             self._wake.notify()
+        for job in waiting:
+            _answer_none(job)
 
     def submit(self, request: Request, token: CancelToken, session: Hashable = None) -> Future[Completion | None]:
         """Queue `request`; the session's older waiting request, if any, is answered with None.
@@ -97,10 +100,15 @@ class Worker:
         """End the thread after the current step; waiting requests are answered with None. Returns at once."""
         with self._wake:
             self._stopping = True
-            waiting, self._waiting = list(self._waiting.values()), OrderedDict()
+            waiting = self._take_waiting()
             self._wake.notify()
         for job in waiting:
             _answer_none(job)
+
+    def _take_waiting(self) -> list[_Job]:
+        """Empty the queue; the caller holds the lock and answers what it gets after letting it go."""
+        waiting, self._waiting = list(self._waiting.values()), OrderedDict()
+        return waiting
 
     def _run(self) -> None:
         while True:
@@ -121,14 +129,10 @@ class Worker:
             engine = loader(lambda message: self._set_status(Status("loading", message)))
         except FimdError as error:
             self._set_status(Status("failed", str(error)))
-        except Exception as error:
+        except BaseException as error:  # a panic in tokenizers is no Exception, and this thread must outlive it
             log.exception("loading the model failed")
-            self._set_status(
-                Status(
-                    "failed",
-                    f"the model could not be loaded ({type(error).__name__}: {_first_line(error)}); see the log",
-                )
-            )
+            reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            self._set_status(Status("failed", f"the model could not be loaded ({reason}); see the log"))
         else:
             self._engine = engine
             self._set_status(Status("ready", f"{engine.name} is ready", engine.notes))
@@ -142,9 +146,9 @@ class Worker:
             return
         try:
             completion = self._pull(engine.complete(job.request), job.token)
-        except Exception as error:
+        except BaseException as error:  # as above; the caller gets an Exception in any case
             log.exception("a completion failed")
-            job.future.set_exception(error)
+            job.future.set_exception(error if isinstance(error, Exception) else RuntimeError(str(error)))
         else:
             job.future.set_result(completion)
 
@@ -159,18 +163,18 @@ class Worker:
         return None
 
     def _set_status(self, status: Status) -> None:
-        # A load that was overtaken by another may not announce itself as ready.
-        if self._loader is not None and status.phase != "loading":
-            return
-        self._status = status
-        for listener in tuple(self._listeners):
-            listener(status)
+        with self._wake:
+            # A load that was overtaken by another may not announce its end.
+            if self._loader is not None and status.phase != "loading":
+                return
+            self._status = status
+            for listener in tuple(self._listeners):
+                try:
+                    listener(status)
+                except Exception:
+                    log.exception("a status listener failed")
 
 
 def _answer_none(job: _Job) -> None:
     if job.future.set_running_or_notify_cancel():
         job.future.set_result(None)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]

@@ -63,11 +63,14 @@ def serve(
     run(tcp, model, config, log_file)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # else `-:2:8` would be taken for an option
 def complete(
     place: Annotated[
         str,
-        typer.Argument(metavar="FILE:LINE:COL", help="1-based, as editors show it; FILE may be - for standard input."),
+        typer.Argument(
+            metavar="FILE:LINE:COL",
+            help="1-based, as editors show it; FILE may be -, and - alone is the end of standard input.",
+        ),
     ],
     model: ModelOption = None,
     config: ConfigOption = None,

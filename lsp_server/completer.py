@@ -1,8 +1,8 @@
 """The straight line from a snapshot to a suggestion.
 
-The only module that knows the nouns of both packages: it turns a snapshot into a `Request` and a `Completion` into a
-`Suggestion`. Knows nothing of pygls and of JSON. For each document the newest call wins; an older one still returns,
-with None.
+Turns a snapshot into a `Request` and a `Completion` into a `Suggestion`; knows nothing of pygls and of JSON. For each
+document the newest place wins: calls for an older one still return, with None. Calls for the same place share one
+computation, which stops when the last of them is cancelled.
 """
 
 from __future__ import annotations
@@ -35,68 +35,70 @@ class Suggestion:
     """What the model did for it; None when it was answered from the cache."""
 
 
+@dataclass(slots=True)
+class _Computation:
+    """What the model is doing for one place of one document."""
+
+    cursor: Cursor
+    token: CancelToken
+    task: asyncio.Task[Completion | None]
+    waiters: int = 0
+
+    def stop(self) -> None:
+        self.token.cancel()
+
+
 class Completer:
     """Suggestions for one session (an editor window)."""
 
     def __init__(self, host: ModelHost, settings: Settings) -> None:
         self.settings = settings
         self._host = host
+        self._generation = host.generation
         self._cache = SuggestionCache()
-        self._newest: dict[str, CancelToken] = {}
+        self._running: dict[str, _Computation] = {}
 
     def forget(self, uri: str) -> None:
         """The document was closed: stop computing for it."""
-        if token := self._newest.pop(uri, None):
-            token.cancel()
+        if computation := self._running.pop(uri, None):
+            computation.stop()
 
     def forget_all(self) -> None:
         """The session ends: stop computing for it."""
-        for uri in list(self._newest):
+        for uri in list(self._running):
             self.forget(uri)
-
-    def model_changed(self) -> None:
-        """Another model answers from now on: what the old one said no longer counts."""
-        self._cache.clear()
 
     async def suggest(self, snapshot: Snapshot, *, invoked: bool) -> Suggestion | None:
         """What to show at the snapshot's cursor, or None.
 
-        `invoked` means that the person asked for it: then nothing is waited for or held back. Cancelling the awaiting
-        task stops the computation at its next step. Never raises but `asyncio.CancelledError`.
+        `invoked` means that the person asked for it: then nothing is waited for or held back. Never raises but
+        `asyncio.CancelledError`.
         """
         started = time.perf_counter()
-        token = self._supersede(snapshot.uri)
         try:
             cursor = cursors.split(snapshot)
             if not self._is_served(snapshot, cursor, invoked):
+                self.forget(snapshot.uri)
                 return None
+            self._forget_earlier_models()
             completion: Completion | None = None
             text = self._cache.find(snapshot.uri, cursor)
             if text is None:
-                completion = await self._compute(cursor, token, 0 if invoked else self.settings.completion.debounce_ms)
+                generation = self._generation
+                completion = await self._completion_at(snapshot.uri, cursor, invoked)
                 if completion is None:
                     return None
                 text = trim(completion.text, cursor)
-                self._cache.store(snapshot.uri, cursor, text)
-        except asyncio.CancelledError:
-            token.cancel()
-            raise
+                if generation == self._host.generation:
+                    self._cache.store(snapshot.uri, cursor, text)
+            else:
+                self.forget(snapshot.uri)
         except Exception:
             log.exception("no suggestion because of an internal error")
             return None
-        finally:
-            if self._newest.get(snapshot.uri) is token:
-                del self._newest[snapshot.uri]
         if not text:
             return None
         return Suggestion(text.replace("\n", cursor.newline), (time.perf_counter() - started) * 1000, completion)
-
-    def _supersede(self, uri: str) -> CancelToken:
-        """A token for the newest call on this document; the older call's is cancelled."""
-        if older := self._newest.get(uri):
-            older.cancel()
-        token = self._newest[uri] = CancelToken()
-        return token
 
     def _is_served(self, snapshot: Snapshot, cursor: Cursor, invoked: bool) -> bool:
         settings = self.settings
@@ -106,12 +108,37 @@ class Completer:
             return False
         return invoked or cursors.may_suggest(cursor)
 
-    async def _compute(self, cursor: Cursor, token: CancelToken, debounce_ms: int) -> Completion | None:
-        """The model's completion, or None where a newer call has overtaken this one."""
-        if debounce_ms:
-            await asyncio.sleep(debounce_ms / 1000)
+    def _forget_earlier_models(self) -> None:
+        if self._generation != self._host.generation:
+            self._generation = self._host.generation
+            self._cache.clear()
+
+    async def _completion_at(self, uri: str, cursor: Cursor, invoked: bool) -> Completion | None:
+        """The model's completion, or None where a call for another place has overtaken this one."""
+        computation = self._running.get(uri)
+        if computation is None or computation.cursor != cursor:
+            self.forget(uri)
+            token = CancelToken()
+            delay_ms = 0 if invoked else self.settings.completion.debounce_ms
+            task = asyncio.ensure_future(self._compute(cursor, token, delay_ms))
+            computation = self._running[uri] = _Computation(cursor, token, task)
+        computation.waiters += 1
+        try:
+            return await asyncio.shield(computation.task)
+        finally:
+            computation.waiters -= 1
+            if computation.waiters == 0:
+                computation.stop()
+                if self._running.get(uri) is computation:
+                    del self._running[uri]
+
+    async def _compute(self, cursor: Cursor, token: CancelToken, delay_ms: int) -> Completion | None:
+        """Ask the model after `delay_ms`, unless the token is cancelled by then."""
+        if delay_ms:
+            await asyncio.sleep(delay_ms / 1000)
         if token.cancelled:
             return None
         limits = self.settings.completion
-        request = Request(cursor.prefix, cursor.suffix, limits.max_tokens, cursors.line_limit(cursor, limits.max_lines))
+        lines = cursors.line_limit(cursor, limits.max_lines)
+        request = Request(cursor.prefix, cursor.suffix, limits.max_tokens, lines)
         return await asyncio.wrap_future(self._host.worker.submit(request, token, session=self))

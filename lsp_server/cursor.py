@@ -58,10 +58,8 @@ def line_limit(cursor: Cursor, max_lines: int) -> int:
     return max_lines if not before or before.endswith(_BLOCK_OPENERS) else 1
 
 
-def with_selection(snapshot: Snapshot, start: int, text: str) -> Snapshot:
-    """The snapshot as it would be after the popup's choice `text` has replaced all from index `start` to the cursor."""
+def with_selection(snapshot: Snapshot, start: int, end: int, text: str) -> Snapshot:
+    """The snapshot as it would be after the popup's choice `text` has replaced `snapshot.text[start:end]`."""
     return replace(
-        snapshot,
-        text=snapshot.text[:start] + text + snapshot.text[snapshot.offset :],
-        offset=start + len(text),
+        snapshot, text=snapshot.text[:start] + text + snapshot.text[max(start, end) :], offset=start + len(text)
     )

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-DEFAULT_PATTERNS = (
-    ".env", ".env.*", "*.env", ".netrc", ".pgpass", ".npmrc", ".pypirc", "*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx",
-    "id_rsa*", "id_ed25519*", "id_ecdsa*", "credentials", "credentials.*", "secrets.*", "*.tfvars", ".git-credentials",
-    ".ssh/*", ".aws/*", ".gnupg/*",
-)  # fmt: skip
-"""Shell patterns, matched without regard to case against the name and against every tail of the path."""
+ALWAYS_EXCLUDED = (
+    *(".env", ".env.*", "*.env", ".netrc", ".pgpass", ".npmrc", ".pypirc", ".git-credentials"),
+    *("*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx", "id_rsa*", "id_ed25519*", "id_ecdsa*", "*.tfvars", "credentials"),
+    *("credentials.json", "secrets.json", "secrets.toml", "secrets.yaml", "secrets.yml"),
+    *(".ssh/*", ".aws/*", ".gnupg/*"),
+)
+"""Shell patterns; see `is_excluded`."""
 
 
-def is_excluded(uri: str, patterns: Iterable[str]) -> bool:
-    """Whether a file must not be read: its name, or a tail of its path such as `.ssh/config`, matches a pattern."""
-    parts = PurePosixPath(unquote(urlsplit(uri).path).lower()).parts
-    tails = ["/".join(parts[start:]) for start in range(len(parts))]
-    return any(fnmatchcase(tail, pattern.lower()) for pattern in patterns for tail in tails)
+def is_excluded(uri: str, more: Iterable[str] = ()) -> bool:
+    """Whether a file must not be read: a pattern of `ALWAYS_EXCLUDED` or of `more` matches it.
+
+    Patterns are matched without regard to case, against the whole path and against every tail of it, such as the name
+    or `.ssh/config`.
+    """
+    path = unquote(urlsplit(uri).path).lower()
+    parts = path.split("/")
+    names = [path, *("/".join(parts[start:]) for start in range(1, len(parts)))]
+    return any(fnmatchcase(name, pattern.lower()) for pattern in (*ALWAYS_EXCLUDED, *more) for name in names)

@@ -64,13 +64,13 @@ class LoadProgress:
             elif self._token:
                 progress.report(self._token, types.WorkDoneProgressReport(message=status.message))
             return
-        if self._token:
-            progress.end(self._token, types.WorkDoneProgressEnd(message=status.message))
-        self._token = None
         if status.phase == "failed":
             self._tell(status.message, types.MessageType.Error)
         for note in status.notes:
             self._tell(note, types.MessageType.Warning)
+        if self._token:
+            progress.end(self._token, types.WorkDoneProgressEnd(message=status.message))
+        self._token = None
 
     async def _begin(self, message: str) -> str:
         """The token of a progress bar that now shows, or the empty string where the client has none."""

@@ -24,6 +24,8 @@ class ModelHost:
         self.worker = Worker()
         self._make_loader = make_loader
         self._spec: ModelSpec | None = None
+        self.generation = 0
+        """Counts the models: what an earlier one answered no longer counts."""
 
     @property
     def status(self) -> Status:
@@ -35,4 +37,5 @@ class ModelHost:
         spec = ModelSpec(settings.name, settings.format, settings.device)
         if spec != self._spec or self.status.phase == "failed":
             self._spec = spec
+            self.generation += 1
             self.worker.load(self._make_loader(spec))

@@ -1,8 +1,8 @@
 """pygls's protocol with our own documents, and a reply to everything that asks for one.
 
-What pygls 2.1 leaves undone and this mends: a request whose parameters can't be decoded, a message that is not JSON,
-and a request before `initialize` or after `shutdown` get a JSON-RPC error instead of silence; `exit` ends one
-connection, not the whole process.
+What pygls 2.1 leaves undone and this mends: a request whose parameters can't be decoded, a message that is no JSON and
+a request at the wrong time get a JSON-RPC error instead of silence; `exit` ends one connection, not the whole process;
+a closed connection's documents don't stay in memory.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Any, cast
 
 from cattrs import Converter
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException, PyglsError
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
-from pygls.protocol.json_rpc import RPCMessage, RPCRequest
 
 from lsp_server import wire
 from lsp_server.documents import Documents, Position
@@ -36,45 +35,58 @@ class FimdProtocol(LanguageServerProtocol):
         self.client_shows_ghost_text = False
         self._initialized = False
 
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        """Decode one JSON object; called by the JSON parser for every object, nested ones included."""
-        if "jsonrpc" not in data:
-            return data
-        if data.get("method") == types.INITIALIZE and isinstance(params := data.get("params"), dict):
-            self.client_shows_ghost_text = wire.shows_ghost_text(cast(dict[str, Any], params))
-        wire.normalise(data)
+    def receive(self, body: bytes) -> None:
+        """Decode and dispatch one message; whatever is wrong with a request is answered here."""
         try:
-            return super().structure_message(data)
-        except JsonRpcException as error:
-            if "id" in data and "method" in data:
-                self._send_response(data["id"], error=error.to_response_error())
-            raise
-
-    def handle_message(self, message: RPCMessage) -> None:
-        """Dispatch one decoded message, after refusing requests that come at the wrong time.
-
-        The times are those of LSP 3.17, section "Server lifecycle".
-        """
-        if not isinstance(getattr(message, "jsonrpc", None), str):
-            self.refuse(None, types.ErrorCodes.InvalidRequest, "a message must be one JSON-RPC 2.0 object")
-        elif isinstance(message, RPCRequest) and self._shutdown:
-            self.refuse(message.id, types.ErrorCodes.InvalidRequest, "the server is shutting down")
-        elif isinstance(message, RPCRequest) and not self._initialized and message.method != types.INITIALIZE:
-            self.refuse(message.id, types.ErrorCodes.ServerNotInitialized, "send initialize first")
-        else:
-            self._initialized = self._initialized or getattr(message, "method", None) == types.INITIALIZE
-            super().handle_message(message)
-
-    def refuse(self, message_id: str | int | None, code: types.ErrorCodes, reason: str) -> None:
-        """Answer with a JSON-RPC error; `message_id` is None where the request's id could not be read."""
-        error = {"jsonrpc": "2.0", "id": message_id, "error": {"code": code.value, "message": reason}}
-        self._send_data(error)
-
-    def report(self, error: Exception, source: type[PyglsError | JsonRpcException]) -> None:
-        """Log what went wrong with a message; text that was not JSON is answered here, because nothing else can."""
-        log.warning("%s: %s", source.__name__, error)
-        if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+            data: object = json.loads(body)
+        except (ValueError, RecursionError) as error:
             self.refuse(None, types.ErrorCodes.ParseError, f"the message is not valid JSON: {error}")
+            return
+        if not isinstance(data, dict) or cast(dict[str, Any], data).get("jsonrpc") != self.VERSION:
+            message_id = cast(dict[str, Any], data).get("id") if isinstance(data, dict) else None
+            self.refuse(message_id, types.ErrorCodes.InvalidRequest, "a message must be one JSON-RPC 2.0 object")
+            return
+        message = cast(dict[str, Any], data)
+        if "id" in message and "method" in message and (refusal := self._refusal(message["method"])):
+            self.refuse(message["id"], *refusal)
+            return
+        if message.get("method") == types.INITIALIZE:
+            self._initialized = True
+            params = message.get("params")
+            self.client_shows_ghost_text = isinstance(params, dict) and wire.shows_ghost_text(
+                cast(dict[str, Any], params)
+            )
+        wire.normalise(message)
+        try:
+            self.handle_message(cast(Any, self.structure_message(message)))
+        except JsonRpcException as error:
+            if "id" in message and "method" in message:
+                self.refuse(message["id"], types.ErrorCodes(error.code), error.message)
+
+    def _refusal(self, method: object) -> tuple[types.ErrorCodes, str] | None:
+        """Why a request can't be taken at all (LSP 3.17, "Server lifecycle"), or None."""
+        if self._shutdown:
+            return types.ErrorCodes.InvalidRequest, "the server is shutting down"
+        if not self._initialized and method != types.INITIALIZE:
+            return types.ErrorCodes.ServerNotInitialized, "send initialize first"
+        if self._initialized and method == types.INITIALIZE:
+            return types.ErrorCodes.InvalidRequest, "initialize was sent before"
+        if method not in self.fm.builtin_features and method not in self.fm.features:
+            return types.ErrorCodes.MethodNotFound, f"there is no method {method!r}"
+        return None
+
+    def refuse(self, message_id: object, code: types.ErrorCodes, reason: str) -> None:
+        """Answer with a JSON-RPC error; `message_id` is None where the request's id could not be read."""
+        log.warning("refused a message: %s", reason)
+        self._send_data({"jsonrpc": self.VERSION, "id": message_id, "error": {"code": code.value, "message": reason}})
+
+    def get_message_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """As in pygls, but without its cache, which would keep this connection and its documents for ever."""
+        return types.METHOD_TO_TYPES.get(method, (None,))[0]
+
+    def get_result_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """See `get_message_type`."""
+        return types.METHOD_TO_TYPES.get(method, (None, None))[1]
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Handlers:

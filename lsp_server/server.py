@@ -45,7 +45,9 @@ class FimdServer(LanguageServer):
         super().__init__("fimd", VERSION, protocol_cls=FimdProtocol, converter_factory=get_converter)
         self.host = host
         self._layers = layers
+        self._options = self._changed = Layer("editor settings", {})
         self._overrides = overrides or Layer("command line", {})
+        self._told: set[str] = set()
         self.completer = Completer(host, Settings())
         self.exit_code = 1
         self.stop_event = threading.Event()
@@ -56,23 +58,34 @@ class FimdServer(LanguageServer):
 
     def report_server_error(self, error: Exception, source: type[PyglsError | JsonRpcException]) -> None:
         """Log it: pygls's own way is a popup in the editor."""
-        self.protocol.report(error, source)
+        log.warning("%s: %s", source.__name__, error)
 
     def hang_up(self, exit_code: int) -> None:
         """End this connection after the current message."""
         self.exit_code = exit_code
         self.stop_event.set()
 
-    def configure(self, client_options: object) -> None:
-        """Take over the client's options and tell the person about entries that had to be left out."""
-        options = cast(dict[str, Any], client_options) if isinstance(client_options, dict) else {}
-        nested = options.get("fimd", options)  # some clients send the section's name along, some don't
-        layer = Layer("editor settings", cast(dict[str, Any], nested) if isinstance(nested, dict) else {})
-        settings, problems = merge(*self._layers, layer, self._overrides)
+    def initialize(self, options: object) -> None:
+        """Take over the client's `initializationOptions`."""
+        self._options = Layer("initialization options", _section(options))
+        self._configure()
+
+    def reconfigure(self, settings: object) -> None:
+        """Take over a `workspace/didChangeConfiguration`, which lies above the initialization options.
+
+        Some clients send the settings of all servers, some send null: what is not ours says nothing.
+        """
+        section = _section(settings)
+        if section.keys() & Settings.model_fields.keys():
+            self._changed = Layer("editor settings", section)
+            self._configure()
+
+    def _configure(self) -> None:
+        settings, problems = merge(*self._layers, self._options, self._changed, self._overrides)
         for problem in problems:
-            self.tell(problem, types.MessageType.Warning)
-        if settings.model != self.completer.settings.model:
-            self.completer.model_changed()
+            if problem not in self._told:
+                self._told.add(problem)
+                self.tell(problem, types.MessageType.Warning)
         self.completer.settings = settings
 
     def tell(self, sentence: str, kind: types.MessageType) -> None:
@@ -87,33 +100,37 @@ class FimdServer(LanguageServer):
         if document is None:
             return []
         snapshot = document.snapshot(_position(params.position))
+        place = _range(document, snapshot.offset, params.position)
+        typed = ""
+        if selected := params.context.selected_completion_info:
+            # The popup's choice is about to replace its range: suggest what follows it.
+            place, typed = selected.range, selected.text
+            start, end = (document.snapshot(_position(at)).offset for at in (place.start, place.end))
+            snapshot = cursors.with_selection(snapshot, start, end, typed)
         invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-        selected = params.context.selected_completion_info
-        start, typed = snapshot.offset, ""
-        if selected is not None:
-            # The popup's choice is about to replace this range: suggest what follows it.
-            start = min(snapshot.offset, document.snapshot(_position(selected.range.start)).offset)
-            typed = selected.text
-            snapshot = cursors.with_selection(snapshot, start, typed)
         suggestion = await self.completer.suggest(snapshot, invoked=invoked)
         if suggestion is None or not self._is_current(document, snapshot):
             return []
-        return [types.InlineCompletionItem(typed + suggestion.text, range=_range(document, start, params.position))]
+        return [types.InlineCompletionItem(typed + suggestion.text, range=place)]
 
     async def popup_items(self, params: types.CompletionParams) -> list[types.CompletionItem]:
         """At most one item for a completion popup, within the popup's time budget.
 
-        A suggestion that takes longer is finished in the background and answers the next keystroke from the cache.
+        A suggestion that takes longer is finished in the background, for the next request here or along its text.
+        `CompletionTriggerKind.Invoked` says nothing: it is also what typing an identifier sends.
         """
         document = self.protocol.documents.get(params.text_document.uri)
         if document is None:
             return []
         snapshot = document.snapshot(_position(params.position))
-        invoked = params.context is not None and params.context.trigger_kind == types.CompletionTriggerKind.Invoked
-        task = asyncio.ensure_future(self.completer.suggest(snapshot, invoked=invoked))
+        task = asyncio.ensure_future(self.completer.suggest(snapshot, invoked=False))
         self.background.add(task)
         task.add_done_callback(self.background.discard)
-        await asyncio.wait({task}, timeout=self.completer.settings.completion.popup_budget_ms / 1000)
+        try:
+            await asyncio.wait({task}, timeout=self.completer.settings.completion.popup_budget_ms / 1000)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
         suggestion = task.result() if task.done() and not task.cancelled() else None
         if suggestion is None or suggestion.text[:1].isspace() or not self._is_current(document, snapshot):
             return []
@@ -132,7 +149,7 @@ def _register(server: FimdServer) -> None:
         server.protocol.documents.encoding = PositionEncoding(
             server.workspace.position_encoding or PositionEncoding.UTF16
         )
-        server.configure(params.initialization_options)
+        server.initialize(params.initialization_options)
         popup = server.completer.settings.completion.popup
         if popup == "always" or (popup == "auto" and not server.protocol.client_shows_ghost_text):
             options = types.CompletionOptions(trigger_characters=[".", "(", "=", " ", ",", "["])
@@ -153,7 +170,7 @@ def _register(server: FimdServer) -> None:
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
-        server.configure(params.settings)
+        server.reconfigure(params.settings)
         server.host.use(server.completer.settings.model)
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
@@ -162,6 +179,13 @@ def _register(server: FimdServer) -> None:
 
     async def completion(params: types.CompletionParams) -> types.CompletionList:
         return types.CompletionList(is_incomplete=True, items=await server.popup_items(params))
+
+
+def _section(value: object) -> dict[str, Any]:
+    """Our settings in what a client sends: some put them under the server's name, some don't."""
+    options = cast(dict[str, Any], value) if isinstance(value, dict) else {}
+    nested = options.get("fimd", options)
+    return cast(dict[str, Any], nested) if isinstance(nested, dict) else {}
 
 
 def _popup_item(document: Document, snapshot: Snapshot, text: str, position: types.Position) -> types.CompletionItem:

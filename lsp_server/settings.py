@@ -15,8 +15,6 @@ from typing import Any, Literal, cast
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lsp_server.exclusions import DEFAULT_PATTERNS
-
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -68,8 +66,8 @@ class FileSettings(_Section):
     """Which files are served."""
 
     exclude: list[str] = Field(
-        default=list(DEFAULT_PATTERNS),
-        description="Shell patterns of files that are never read, such as those that hold secrets.",
+        default=[],
+        description="Shell patterns of files that are never read, besides those that hold secrets.",
     )
     disabled_languages: list[str] = Field(
         default=[], description="LSP language ids without suggestions, such as markdown."
@@ -110,10 +108,10 @@ def merge(*layers: Layer) -> tuple[Settings, list[str]]:
                 Settings.model_validate(candidate)
                 break
             except ValidationError as error:
-                for fault in error.errors():
-                    path = tuple(str(part) for part in fault["loc"][:2])
+                faults = {tuple(str(part) for part in fault["loc"][:2]): fault for fault in error.errors()}
+                for path, fault in faults.items():
                     problems.append(
-                        f"{layer.origin}: {'.'.join(path)} = {fault['input']!r} is ignored: "
+                        f"{layer.origin}: {'.'.join(path)} is ignored because of {fault['input']!r}: "
                         f"{_lower_first(fault['msg'])}"
                     )
                     _restore(candidate, path, merged)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import psutil
-from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
+from pygls.io_ import StdinAsyncReader, StdoutWriter
 
 from lsp_server.server import FimdServer
+
+if TYPE_CHECKING:  # pygls defines it for type checkers only
+    from pygls.io_ import AsyncReader
 
 log = logging.getLogger(__name__)
 
 _PARENT_CHECK_S = 2.0
+_MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 
 
 async def serve_stdio(server: FimdServer, stdin: BinaryIO, stdout: BinaryIO) -> int:
@@ -44,8 +49,6 @@ async def serve_tcp(
         server.protocol.set_writer(cast(Any, writer))
         try:
             await _run(server, reader)
-        except ConnectionError as error:
-            log.info("connection lost: %s", error)
         finally:
             _cancel(server)
             writer.close()
@@ -57,11 +60,34 @@ async def serve_tcp(
         await listener.serve_forever()
 
 
-async def _run(server: FimdServer, reader: Any) -> None:
+async def _run(server: FimdServer, reader: AsyncReader) -> None:
+    """Read messages (LSP 3.17, "Base Protocol") until the stream ends, is unreadable, or the client has sent `exit`."""
     try:
-        await run_async(server.stop_event, reader, server.protocol, log, server.report_server_error)
-    except (BrokenPipeError, asyncio.IncompleteReadError):
-        log.info("the editor closed the connection")
+        while not server.stop_event.is_set():
+            length = await _content_length(reader)
+            if length is None:
+                return
+            if length > _MAX_MESSAGE_BYTES:
+                log.error("a message of %d bytes is more than fimd reads: the connection is closed", length)
+                return
+            server.protocol.receive(await reader.readexactly(length))
+            # Handlers that were just started run up to their first wait, and so take their snapshot, before the next
+            # message can change the document; reading what has arrived already would not give them the chance.
+            await asyncio.sleep(0)
+    except (ConnectionError, asyncio.IncompleteReadError) as error:
+        log.info("the editor closed the connection: %s", error)
+
+
+async def _content_length(reader: AsyncReader) -> int | None:
+    """Read one message's headers, names in any case; None at the end of the stream. Without a usable length it is 0."""
+    length = 0
+    while header := await reader.readline():
+        if not header.strip():
+            return length
+        name, _, value = header.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            length = int(value)
+    return None
 
 
 async def _parent_gone(server: FimdServer) -> None:
@@ -78,10 +104,10 @@ def _cancel(server: FimdServer, *tasks: asyncio.Future[Any]) -> None:
 
 
 def protect_stdout() -> BinaryIO:
-    """Return the real standard output and point `sys.stdout` at standard error.
+    """Return the real standard output and let everything else that is printed go to standard error.
 
-    Whatever a library prints must not end up in the protocol.
+    Whatever a library prints, native ones and child processes included, must not end up in the protocol.
     """
-    stdout = sys.stdout.buffer
-    sys.stdout = sys.stderr
-    return stdout
+    protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return protocol

@@ -23,6 +23,11 @@ def normalise(message: dict[str, Any]) -> None:
     if message.get("method") == "textDocument/inlineCompletion":
         context = typed.get("context")
         typed["context"] = _trigger_kind_repaired(cast(dict[str, Any], context) if isinstance(context, dict) else {})
+    elif message.get("method") == "textDocument/didChange":
+        changes = typed.get("contentChanges")
+        for change in cast(list[Any], changes) if isinstance(changes, list) else []:
+            if _mapping(change).get("range", ...) is None:
+                del change["range"]  # null means the whole text, as a missing range does
     elif message.get("method") == "initialize":
         general = _mapping(_mapping(typed.get("capabilities")).get("general"))
         if isinstance(offered := general.get("positionEncodings"), list):

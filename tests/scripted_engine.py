@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ class ScriptedEngine:
     fails: str = ""
     """What goes wrong: `load`, `load-crash`, `complete`, or nothing."""
 
+    prints: str = ""
+    """What each computation writes to file descriptor 1, as a native library might."""
+
     journal: str = ""
     name: str = "scripted"
     notes: tuple[str, ...] = ()
@@ -32,6 +36,7 @@ class ScriptedEngine:
     def complete(self, request: Request) -> Steps:
         """Walk through the script, one sleep a step."""
         self.requests.append(request)
+        os.write(1, self.prints.encode())
         done = 0
         outcome = "abandoned"
         try:

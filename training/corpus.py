@@ -34,7 +34,7 @@ PERMISSIVE = {
 HELD_OUT_ONE_IN = 12
 HELD_OUT_SEED = "fimd-held-out-1"
 MAX_PACKAGE_CHARS = 8_000_000
-"""More of one package than this would drown the rest: torch and transformers alone are over half of all files."""
+"""More of one package than this would drown the rest."""
 
 MAX_FILE_CHARS = 200_000
 SKIPPED_FOLDERS = {
@@ -48,6 +48,8 @@ SKIPPED_FOLDERS = {
     "_vendor",
     "vendor",
     "vendored",
+    "node_modules",
+    "_click",
 }
 DUPLICATE_LINE_SHARE = 0.6
 
@@ -122,7 +124,7 @@ def _permissive_licence(distribution: Distribution) -> str | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -36,6 +36,7 @@ def export(corpus: Path, tokenizer_file: Path, run: Path, out: Path) -> tuple[fl
     after = validate(model, held_out, recipe["batch"], device)
     out.mkdir(parents=True, exist_ok=True)
     save_file(packed, out / "model.safetensors", metadata={"format": "pt"})
+    (out / "model.safetensors").chmod(0o644)  # made private, but it is to be shipped
     model.config.to_json_file(out / "config.json")
     shutil.copyfile(tokenizer_file, out / "tokenizer.json")
     return before, after

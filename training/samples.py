@@ -46,6 +46,8 @@ class Samples:
         self._before, self._behind, self._fill, self._end = (
             vocabulary[token] for token in ("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<|endoftext|>")
         )
+        self.prompt_ids = frozenset((self._before, self._behind, self._fill))
+        """Control tokens that stand in prompts only."""
 
     def batch(self, step: int, rows: int) -> list[list[int]]:
         """The `rows` samples of training step `step`, each of `length` + 1 ids at most."""
@@ -82,13 +84,12 @@ def _middle(window: str, rng: random.Random) -> tuple[int, int]:
     """Character positions at which the middle starts and ends."""
     kind = rng.random()
     start = rng.randrange(len(window))
-    if kind < REST_OF_LINE_RATE + REST_OF_LINES_RATE:
-        end = start
-        for _ in range(1 if kind < REST_OF_LINE_RATE else rng.randint(2, 6)):
-            end = window.find("\n", end + (end > start))
-            if end < 0:
-                end = len(window)
-                break
-    else:
-        end = rng.randrange(start, min(len(window), start + MAX_MIDDLE_CHARS) + 1)
+    if kind >= REST_OF_LINE_RATE + REST_OF_LINES_RATE:
+        return start, rng.randrange(start, min(len(window), start + MAX_MIDDLE_CHARS) + 1)
+    end = start
+    for turn in range(1 if kind < REST_OF_LINE_RATE else rng.randint(2, 6)):
+        end = window.find("\n", end + (turn > 0))
+        if end < 0:
+            end = len(window)
+            break
     return start, min(end, start + MAX_MIDDLE_CHARS)

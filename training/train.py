@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,6 +49,7 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
 
     Raises:
         OSError: an input is missing or `out` cannot be written.
+        ValueError: `out` holds a run that `recipe` can't go on with.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
@@ -59,11 +60,12 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
     samples = Samples(corpus / "train.jsonl", tokenizer, recipe.length, recipe.seed)
     held_out = Samples(corpus / "heldout.jsonl", tokenizer, recipe.length, recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
-    first = _resume(out / "state.pt", model, optimizers)
+    first = _resume(out / "state.pt", recipe, model, optimizers, device)
+    _cut_log(out / "log.jsonl", first)
     started = time.monotonic()
     for step in tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, mininterval=10):
         _set_rate(optimizers, _rate(step, recipe))
-        loss = _loss(model, samples.batch(step, recipe.batch), device)
+        loss = _loss(model, samples.batch(step, recipe.batch), samples.prompt_ids, device)
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
@@ -74,7 +76,7 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         if (step + 1) % recipe.save_every == 0 or step == recipe.steps - 1:
-            _save(out / "state.pt", step + 1, model, optimizers)
+            _save(out / "state.pt", step + 1, recipe, model, optimizers)
     model.save_pretrained(out / "model")
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
 
@@ -83,7 +85,10 @@ def validate(model: GPTBigCodeForCausalLM, held_out: Samples, batch: int, device
     """Mean loss in nats per token over 64 fixed samples of the held-out packages."""
     model.eval()
     with torch.no_grad():
-        losses = [_loss(model, held_out.batch(step, batch), device).item() for step in range(64 // batch)]
+        losses = [
+            _loss(model, held_out.batch(step, batch), held_out.prompt_ids, device).item()
+            for step in range(max(1, 64 // batch))
+        ]
     model.train()
     return sum(losses) / len(losses)
 
@@ -128,14 +133,17 @@ def _set_rate(optimizers: list[torch.optim.Optimizer], multiplier: float) -> Non
             group["lr"] = group.setdefault("peak_rate", group["lr"]) * multiplier
 
 
-def _loss(model: GPTBigCodeForCausalLM, rows: list[list[int]], device: torch.device) -> torch.Tensor:
-    """Mean cross-entropy over every token of `rows`.
+def _loss(
+    model: GPTBigCodeForCausalLM, rows: list[list[int]], prompt_ids: frozenset[int], device: torch.device
+) -> torch.Tensor:
+    """Mean cross-entropy over the tokens of `rows`, except those that only a prompt holds: it need not write prompts.
 
     Shorter rows are padded on the right, which a causal model never sees.
     """
     longest = max(map(len, rows))
     ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
-    target = torch.tensor([row[1:] + [-100] * (longest - len(row)) for row in rows], device=device)
+    wanted = [[-100 if token in prompt_ids else token for token in row[1:]] for row in rows]
+    target = torch.tensor([row + [-100] * (longest - 1 - len(row)) for row in wanted], device=device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=_bf16_is_fast(device)):
         hidden = model.transformer(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
         logits = cast(torch.Tensor, model.lm_head(hidden))
@@ -147,9 +155,12 @@ def _bf16_is_fast(device: torch.device) -> bool:
     return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # no public name
 
 
-def _save(path: Path, step: int, model: GPTBigCodeForCausalLM, optimizers: list[torch.optim.Optimizer]) -> None:
+def _save(
+    path: Path, step: int, recipe: Recipe, model: GPTBigCodeForCausalLM, optimizers: list[torch.optim.Optimizer]
+) -> None:
     state = {
         "step": step,
+        "recipe": asdict(recipe),
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
     }
@@ -157,11 +168,37 @@ def _save(path: Path, step: int, model: GPTBigCodeForCausalLM, optimizers: list[
     path.with_suffix(".new").replace(path)
 
 
-def _resume(path: Path, model: GPTBigCodeForCausalLM, optimizers: list[torch.optim.Optimizer]) -> int:
+def _resume(
+    path: Path,
+    recipe: Recipe,
+    model: GPTBigCodeForCausalLM,
+    optimizers: list[torch.optim.Optimizer],
+    device: torch.device,
+) -> int:
+    """Load the state at `path`, if there is one; returns the step to go on with.
+
+    Raises:
+        ValueError: the state belongs to another recipe, or to a run that this one can't prolong.
+    """
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=device)
+    before = Recipe(**state["recipe"])
+    step = int(state["step"])
+    if replace(before, steps=recipe.steps, decay_share=recipe.decay_share) != recipe:
+        raise ValueError(f"{path} is of another recipe ({before}): move it away to start anew")
+    if step > recipe.steps or (before != recipe and _rate(step - 1, before) < 1.0 and step > before.warmup_steps):
+        raise ValueError(
+            f"{path} is at step {step} and its rate has begun to decay: it can't be prolonged or shortened"
+        )
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
-    return int(state["step"])
+    return step
+
+
+def _cut_log(path: Path, first: int) -> None:
+    """Drop the lines of steps that a stopped run did but did not save; they are done again."""
+    if path.exists():
+        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["step"] < first]
+        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

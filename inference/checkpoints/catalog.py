@@ -19,24 +19,13 @@ class CatalogRow:
     format: str
     """Name of its row in `inference.formats`; its control tokens must be in the tokenizer."""
 
-    parameters: str
-    context_length: int
-    licence: str
-
 
 CATALOG: tuple[CatalogRow, ...] = (
-    CatalogRow(EMBEDDED, "", "starcoder", "5 M", 512, "Apache-2.0"),
+    CatalogRow(EMBEDDED, "", "starcoder"),
     # bigcode/santacoder itself holds custom code; this is the same model in transformers' own GPTBigCode layout.
-    CatalogRow("santacoder", "bigcode/gpt_bigcode-santacoder", "santacoder", "1.1 B", 2048, "BigCode OpenRAIL-M v1"),
-    CatalogRow("starcoderbase-1b", "bigcode/starcoderbase-1b", "starcoder", "1.1 B", 8192, "BigCode OpenRAIL-M v1"),
-    CatalogRow(
-        "starcoder-gpteacher",
-        "GeorgiaTechResearchInstitute/starcoder-gpteacher-code-instruct",
-        "starcoder",
-        "15.5 B",
-        8192,
-        "BigCode OpenRAIL-M v1",
-    ),
+    CatalogRow("santacoder", "bigcode/gpt_bigcode-santacoder", "santacoder"),
+    CatalogRow("starcoderbase-1b", "bigcode/starcoderbase-1b", "starcoder"),
+    CatalogRow("starcoder-gpteacher", "GeorgiaTechResearchInstitute/starcoder-gpteacher-code-instruct", "starcoder"),
 )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -60,7 +59,7 @@ def load(folder: Path = FOLDER) -> tuple[GPTBigCodeForCausalLM, Tokenizer]:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         model = GPTBigCodeForCausalLM(config)
         model.load_state_dict({**weights, TIED: weights[_EMBEDDING]})
-    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # tokenizers raises nothing more precise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelInvalidError(f"the embedded model in {folder} is damaged ({reason}): reinstall fimd") from error
     return model, tokenizer

@@ -1,6 +1,6 @@
 """From a model's name in the settings to an engine that has passed its checks.
 
-Imports torch; `spec` is the light half.
+Imports torch; `spec` and `deferred` are the light half.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from tokenizers import Tokenizer
 
 from inference import formats
 from inference.checkpoints import catalog, embedded, hub
 from inference.checkpoints.spec import Device, ModelSpec
 from inference.engines.base import Report
 from inference.engines.local import LocalEngine
-from inference.errors import ModelInvalidError, ModelNotFoundError
+from inference.errors import ModelError, ModelInvalidError, ModelNotFoundError
 from inference.formats import InfillFormat
+from inference.kv_cache import KeyValueCache
 from inference.models.transformers_model import TransformersModel
 from inference.tokenizer import TextTokenizer
 
@@ -34,25 +36,29 @@ def load_engine(spec: ModelSpec, report: Report = _unheard) -> LocalEngine:
         ModelNotFoundError: no such name, folder, repository or device.
         ModelInvalidError: the files are there but can't be served.
     """
-    row = catalog.find(spec.name)
     device = _device(spec.device)
     report(f"reading {spec.name}")
-    if row is not None and not row.repository:
-        model, backend = embedded.load()
-        model = cast(Any, model).to(device)
-    else:
-        model, backend = hub.load(_source(spec.name, row), device)
-    if backend.get_vocab_size(with_added_tokens=True) > int(cast(Any, model).get_input_embeddings().num_embeddings):
+    row = catalog.find(spec.name)
+    try:
+        if row is not None and not row.repository:
+            model, backend = embedded.load()
+            model = cast(Any, model).to(device)
+        else:
+            model, backend = hub.load(_source(spec.name, row), device)
+        infill = _format(spec, row, TextTokenizer(backend))
+        wrapped = TransformersModel(model)
+        _try_out(wrapped, backend, spec.name)
+    except ModelError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelInvalidError(
-            f"the tokenizer of {spec.name} has more tokens than its weights have rows: they don't belong together"
-        )
-    infill = _format(spec, row, TextTokenizer(backend))
+            f"{spec.name} can't be served ({type(error).__name__}: {reason}): choose another"
+        ) from error
     notes: tuple[str, ...] = ()
-    if infill is formats.LEFT_TO_RIGHT:
+    if infill is formats.LEFT_TO_RIGHT and spec.format == "auto":
         notes = (f"{spec.name} has no infilling tokens, so it only continues the text before the cursor",)
-    return LocalEngine(
-        spec.name, TransformersModel(model), TextTokenizer(backend, infill.control_tokens), infill, notes=notes
-    )
+    return LocalEngine(spec.name, wrapped, TextTokenizer(backend, infill.control_tokens), infill, notes=notes)
 
 
 def _device(name: Device) -> torch.device:
@@ -61,23 +67,36 @@ def _device(name: Device) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def _try_out(model: TransformersModel, backend: Tokenizer, name: str) -> None:
+    """Run the model once, on the tokenizer's last id: what does not fit together shows here, not at the first key."""
+    last = max(backend.get_vocab(with_added_tokens=True).values())
+    try:
+        model.forward([last], KeyValueCache())
+    except IndexError as error:
+        raise ModelInvalidError(
+            f"the tokenizer of {name} has more tokens than its weights have rows: they don't belong together"
+        ) from error
+
+
 def _source(name: str, row: catalog.CatalogRow | None) -> hub.Source:
     """Where the checkpoint called `name` is."""
     if row is not None:
         return hub.Source(row.repository)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    # `expanduser` and `is_dir` raise for users that don't exist and for names that are too long.
+    try:
+        folder = Path(name).expanduser()
+        kind = "folder" if folder.is_dir() else "file" if folder.is_file() else ""
+    except (OSError, RuntimeError, ValueError):
+        folder, kind = Path(), ""
+    if kind == "folder":
         return hub.Source(str(folder))
-    if folder.is_file():
+    if kind == "file":
         raise ModelInvalidError(f"{folder} is a file: name the folder that holds config.json and *.safetensors")
     if repository := re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name):
         return hub.Source(repository[1], repository[2])
     guess = catalog.nearest(name)
-    hint = (
-        f"did you mean {guess}?"
-        if guess
-        else f"give an existing folder, owner/repository, or one of {', '.join(r.name for r in catalog.CATALOG)}"
-    )
+    names = ", ".join(known.name for known in catalog.CATALOG)
+    hint = f"did you mean {guess}?" if guess else f"give an existing folder, owner/repository, or one of {names}"
     raise ModelNotFoundError(f"there is no model {name!r}: {hint}")
 
 

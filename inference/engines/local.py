@@ -41,7 +41,10 @@ class LocalEngine:
         self.tokenizer = tokenizer
         self.format = row
         self._cache = KeyValueCache()
-        self._stop_ids = tokenizer.special_ids | {tokenizer.token_id(token) for token in row.stop_tokens}
+        stops = {tokenizer.token_id(token) for token in row.stop_tokens}
+        controls = {tokenizer.token_id(token) for token in row.control_tokens}
+        self._forbidden = [identifier for identifier in controls - stops if identifier is not None]
+        self._stop_ids = stops | (tokenizer.special_ids - set(self._forbidden))
 
     def prompt_ids(self, request: Request) -> list[int]:
         """The prompt [n] for `request`, with room left for its completion."""
@@ -67,7 +70,7 @@ class LocalEngine:
         written: list[int] = []
         logprob = 0.0
         text = ""
-        for token in greedy(self.model, self._cache, logits):
+        for token in greedy(self.model, self._cache, logits, self._forbidden):
             logprob += token.logprob
             written.append(token.id)
             if token.id in self._stop_ids:

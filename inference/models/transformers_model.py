@@ -14,6 +14,9 @@ from transformers import PreTrainedModel
 
 from inference.kv_cache import KeyValueCache
 
+_UNLIMITED = 8192
+"""Context of a model whose config names none; the prompt is far shorter anyway."""
+
 
 class TransformersModel:
     """Wraps a loaded `PreTrainedModel`; implements `CausalModel`."""
@@ -22,7 +25,8 @@ class TransformersModel:
         # Called through Any: transformers' forward signatures differ by class and are not typed.
         self._model: Any = model.eval()
         self._device = model.device
-        self._context_length = int(self._model.config.max_position_embeddings)
+        # Architectures without learned positions (Bloom, Mamba) name no limit.
+        self._context_length = int(getattr(self._model.config, "max_position_embeddings", None) or _UNLIMITED)
 
     @property
     def context_length(self) -> int:

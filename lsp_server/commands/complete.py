@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from lsp_server.commands.options import fail, settings_or_exit
+from lsp_server.commands.options import effective_settings, fail
 from lsp_server.commands.session import ready_completer
 from lsp_server.completer import Suggestion
 from lsp_server.documents import Document, Position
@@ -17,13 +17,12 @@ from lsp_server.position_encoding import PositionEncoding
 
 def complete(place: str, model: str | None, config: Path | None, as_json: bool) -> int:
     """Print the suggestion; returns the exit status, 0 also where there is nothing to suggest."""
-    settings = settings_or_exit(model, config)
-    path, line, column = _parsed(place)
+    settings = effective_settings(model, config)
+    path, position = _parsed(place)
     uri = "file:///stdin" if path == "-" else Path(path).resolve().as_uri()
     if is_excluded(uri, settings.files.exclude):
         fail(f"{path} is among the files that are never read (files.exclude)")
     document = Document(uri, "", 0, _text(path), PositionEncoding.UTF32)
-    position = Position(line - 1, column - 1)
 
     async def ask() -> tuple[Suggestion | None, str]:
         completer, status = await ready_completer(settings)
@@ -41,12 +40,17 @@ def complete(place: str, model: str | None, config: Path | None, as_json: bool) 
     return 0
 
 
-def _parsed(place: str) -> tuple[str, int, int]:
-    """File, 1-based line and 1-based column; the file's own name may contain colons."""
+def _parsed(place: str) -> tuple[str, Position]:
+    """File and zero-based position; the file's own name may contain colons. `-` alone is the end of standard input."""
+    if place.startswith("--"):
+        fail(f"there is no option {place}: see fimd complete --help")
+    if place == "-":
+        return place, Position(sys.maxsize, 0)
     parts = place.rsplit(":", 2)
-    if len(parts) != 3 or not parts[0] or not parts[1].isdigit() or not parts[2].isdigit() or "0" in parts[1:]:
+    numbers = [int(part) for part in parts[1:] if part.isdecimal() and part.isascii()]
+    if len(parts) != 3 or not parts[0] or len(numbers) != 2 or min(numbers) < 1:
         fail(f"{place} is not FILE:LINE:COL with line and column from 1: give for example setup.py:12:5")
-    return parts[0], int(parts[1]), int(parts[2])
+    return parts[0], Position(numbers[0] - 1, numbers[1] - 1)
 
 
 def _text(path: str) -> str:

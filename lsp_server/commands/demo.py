@@ -23,11 +23,16 @@ from lsp_server.commands.options import fail
 
 _ANCHOR = "class LifoQueue(Queue):"
 _TYPED_FROM = "    def _put("
-_MOST_KEYS = 60
+_ACCEPTED = 2
+"""The demo ends with the last of so many accepted suggestions."""
+
+_PATIENCE_KEYS = 60
+"""After so many keys without a right suggestion any is accepted: the demo is to end by accepting one."""
+
 _FEWEST_ACCEPTED = 5
 """Shorter suggestions are not worth the key that accepts them."""
 
-_CONTEXT_LINES = 9
+_CONTEXT_LINES = 6
 _KEY_PAUSE_S = 0.12
 """About the pace of a quick typist; none where nobody watches."""
 
@@ -44,7 +49,7 @@ def demo(model: str | None, record: Path | None) -> int:
     """Play the demo; returns 0 when at least one suggestion was shown."""
     if record is not None and not record.parent.is_dir():
         fail(f"can't save the picture to {record}: the folder does not exist")
-    console = Console(record=record is not None, highlight=False, width=100 if record else None)
+    console = Console(record=record is not None, highlight=False, width=90 if record else None)
     shown = asyncio.run(_play(_scene(), model, console))
     if record is not None:
         console.save_svg(str(record), title="fimd demo")
@@ -62,38 +67,41 @@ def _scene() -> _Scene:
 
 
 async def _play(scene: _Scene, model: str | None, console: Console) -> int:
-    """Type until a suggestion is accepted; returns how many were shown."""
+    """Type until enough suggestions are accepted; returns how many were shown."""
     client = DemoClient(scene.path, scene.before + scene.after, len(scene.before))
-    console.print(f"[bold]fimd demo[/bold]: starting the daemon and opening {scene.path}")
+    console.print(f"[bold]fimd demo[/bold]: starting the daemon and opening {scene.path.name} of the standard library")
     if not await client.start(*(["--model", model] if model else [])):
         await client.stop()
         fail(client.message.removeprefix("fimd: "))
     shown: list[Ghost] = []
-    accepted: Ghost | None = None
+    typed = accepted = 0
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        for index, key in enumerate(scene.typed[:_MOST_KEYS], start=1):
-            ghost = await client.type(key)
+        while typed < len(scene.typed) and accepted < _ACCEPTED:
+            ghost = await client.type(scene.typed[typed])
+            typed += 1
             if console.is_terminal:
                 live.update(_frame(client, ghost), refresh=True)
                 await asyncio.sleep(_KEY_PAUSE_S)
-            else:
+            elif not console.record:  # a picture shows the frames only
                 console.print(_plain(client, ghost), markup=False, soft_wrap=True)
-            if ghost.text:
-                shown.append(ghost)
-                if len(ghost.text) >= _FEWEST_ACCEPTED and scene.typed.startswith(ghost.text, index):
-                    accepted = ghost
-                    break
-    if accepted is None and shown:
-        # None was right to the letter: type along until one is shown, and take it.
-        accepted = await client.type("")
-    if accepted is not None and accepted.text:
-        console.print(_frame(client, accepted))
-        await client.type(accepted.text)
-        console.print(Text(f"Tab: accepted {accepted.text!r}", style="bold green"))
-        console.print(_frame(client, Ghost("", 0.0)))
+            if not ghost.text:
+                continue
+            shown.append(ghost)
+            is_right = scene.typed.startswith(ghost.text, typed) and len(ghost.text) >= _FEWEST_ACCEPTED
+            if is_right or (not accepted and typed > _PATIENCE_KEYS):
+                await _accept(client, ghost, console)
+                accepted += 1
+                typed += len(ghost.text)
     await client.stop()
     console.print(_summary([ghost.latency_ms for ghost in shown]))
     return len(shown)
+
+
+async def _accept(client: DemoClient, ghost: Ghost, console: Console) -> None:
+    console.print(_frame(client, ghost))
+    await client.type(ghost.text)
+    console.print(Text(f"Tab: accepted {ghost.text!r}", style="bold green"))
+    console.print(_frame(client, Ghost("", 0.0)))
 
 
 def _summary(latencies_ms: list[float]) -> str:

@@ -16,7 +16,7 @@ from pygls.lsp.client import LanguageClient
 
 from lsp_server.version import VERSION
 
-_LOAD_TIMEOUT_S = 120
+_LOAD_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class DemoClient:
         self.text = text
         self.cursor = cursor
         self.message = ""
-        """The last message the daemon showed, such as why the model could not be loaded."""
+        """The error the daemon showed last, such as why the model could not be loaded."""
 
         self._uri = path.as_uri()
         self._version = 1
@@ -57,11 +57,18 @@ class DemoClient:
             ),
             window=types.WindowClientCapabilities(work_done_progress=True),
         )
-        await self._client.initialize_async(types.InitializeParams(capabilities=capabilities))
+        try:
+            await self._client.initialize_async(types.InitializeParams(capabilities=capabilities))
+        except RuntimeError as error:  # the process has ended
+            self.message = f"the daemon did not start ({error}): run `fimd serve` to see why"
+            return False
         self._client.initialized(types.InitializedParams())
         item = types.TextDocumentItem(self._uri, types.LanguageKind.Python, self._version, self.text)
         self._client.text_document_did_open(types.DidOpenTextDocumentParams(item))
-        await asyncio.wait_for(self._loaded.wait(), _LOAD_TIMEOUT_S)
+        try:
+            await asyncio.wait_for(self._loaded.wait(), _LOAD_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            self.message = f"the model was not ready within {_LOAD_TIMEOUT_S} seconds: try again, or a smaller one"
         return not self.message
 
     async def type(self, text: str) -> Ghost:
@@ -103,8 +110,9 @@ class DemoClient:
                 self._loaded.set()
 
         def show_message(params: types.ShowMessageParams) -> None:
-            self.message = params.message
-            self._loaded.set()
+            if params.type == types.MessageType.Error:
+                self.message = params.message
+                self._loaded.set()
 
         def log_message(params: types.LogMessageParams) -> None:
             """The same sentence again, for the log."""

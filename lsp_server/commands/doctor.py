@@ -13,7 +13,7 @@ from rich.console import Console
 
 from inference.checkpoints.spec import ModelSpec
 from inference.errors import FimdError
-from lsp_server.commands.options import fail, settings_or_exit
+from lsp_server.commands.options import effective_settings, fail
 from lsp_server.settings import Settings, user_file
 from lsp_server.version import VERSION
 
@@ -31,7 +31,7 @@ _WHEN_YOU_PAUSE_MS = 2000
 
 def doctor(model: str | None, config: Path | None, as_json: bool) -> int:
     """Print the findings; returns 0 when the daemon would serve this model."""
-    settings = settings_or_exit(model, config)
+    settings = effective_settings(model, config)
     try:
         engine, result = _examine(settings)
     except FimdError as error:

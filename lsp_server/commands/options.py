@@ -14,11 +14,17 @@ def flags(model: str | None) -> Layer:
     return Layer("command line", {"model": {"name": model}} if model else {})
 
 
-def settings_or_exit(model: str | None, config: Path | None) -> Settings:
-    """Settings from the file and the flags; any mistake ends the command with one line each and status 2."""
-    settings, problems = merge(file_layer(config), flags(model))
-    if problems:
-        fail(*problems)
+def effective_settings(model: str | None, config: Path | None) -> Settings:
+    """Settings from the file and the flags, with a line on standard error for each entry that is ignored.
+
+    A file that can't be read at all ends the command with status 2.
+    """
+    layer = file_layer(config)
+    if layer.problems:
+        fail(*layer.problems)
+    settings, problems = merge(layer, flags(model))
+    for problem in problems:
+        print(f"fimd: {problem}", file=sys.stderr)
     return settings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,27 +31,31 @@ def run(host: ModelHost, tcp: str | None, make_server: ServerFactory) -> NoRetur
     Then end the process.
     """
     stdout = protect_stdout()
-    try:
-        if tcp is None:
-            asyncio.run(_stdio(make_server(host), stdout))
-        else:
-            address, port = _address(tcp)
+    signal.signal(signal.SIGINT, _interrupted)
+    if tcp is None:
+        asyncio.run(_stdio(make_server(host), stdout))
+    else:
+        address, port = _address(tcp)
+        try:
             asyncio.run(serve_tcp(address, port, lambda: make_server(host), _say_listening))
-    except OSError as error:
-        fail(f"can't listen on {tcp}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        pass
+        except OSError as error:
+            fail(f"can't listen on {tcp}: {error.strerror or error}")
     _end(0)
 
 
 async def _stdio(server: FimdServer, stdout: BinaryIO) -> NoReturn:
-    # Ended from inside the loop: on the way out asyncio would wait for the thread that reads standard input, which is
-    # blocked for as long as the pipe stays open, even when the editor is gone.
+    # From inside the loop, for the same reason: the pipe may stay open when the editor is gone.
     _end(await serve_stdio(server, sys.stdin.buffer, stdout))
 
 
 def _say_listening(where: str) -> None:
     print(f"fimd: listening on {where}", file=sys.stderr)
+
+
+def _interrupted(number: int, frame: object) -> NoReturn:
+    """End at once: asyncio would wait for the thread that reads standard input, or for every editor to leave."""
+    del number, frame
+    _end(130)
 
 
 def _end(code: int) -> NoReturn:
@@ -62,7 +67,7 @@ def _end(code: int) -> NoReturn:
 
 def _address(tcp: str) -> tuple[str, int]:
     host, colon, port = tcp.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not port.isdecimal() or int(port) > 65535:
         fail(f"--tcp {tcp} is not HOST:PORT: give for example 127.0.0.1:9257")
     return host.strip("[]") or "127.0.0.1", int(port)
 

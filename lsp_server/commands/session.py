@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 from inference.worker import Status
 from lsp_server.completer import Completer
@@ -14,9 +13,15 @@ from lsp_server.settings import Settings
 async def ready_completer(settings: Settings) -> tuple[Completer | None, Status]:
     """A completer whose model has been loaded, or None with the status that says in one sentence why not."""
     host = ModelHost()
-    settled = threading.Event()
-    host.worker.subscribe(lambda status: settled.set() if status.phase in {"ready", "failed"} else None)
+    loop = asyncio.get_running_loop()
+    settled = asyncio.Event()
+
+    def hear(status: Status) -> None:
+        if status.phase in {"ready", "failed"}:
+            loop.call_soon_threadsafe(settled.set)
+
+    host.worker.subscribe(hear)
     host.use(settings.model)
-    await asyncio.to_thread(settled.wait)
+    await settled.wait()
     status = host.status
     return (Completer(host, settings) if status.phase == "ready" else None), status

@@ -42,16 +42,20 @@ def test_complete_prints_json_for_a_script() -> None:
 
 
 def test_complete_reads_standard_input() -> None:
-    done = fimd("complete", "-:2:8", stdin="import os\nos.path.")
-    assert done.returncode == 0
-    assert done.stdout.strip()
+    text = "class A:\n    def __init__(self, name):\n        self.name ="
+    end, place = (json.loads(fimd("complete", where, "--json", stdin=text).stdout) for where in ("-", "-:3:20"))
+    assert end["text"] == place["text"] != ""
+    assert end["range"] == place["range"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("complete", "x.py"), "FILE:LINE:COL"),
+        (("complete", "--jsn"), "no option --jsn"),
         (("complete", "x.py:0:1"), "from 1"),
+        (("complete", "x.py:00:1"), "from 1"),
+        (("complete", "x.py:²:1"), "from 1"),
         (("complete", "/no/such/file.py:1:1"), "can't read"),
         (("complete", "/project/.env:1:1"), "never read"),
         (("complete", f"{SOURCE}:1:1", "--model", "/nonexistent"), "no model '/nonexistent'"),
@@ -78,7 +82,8 @@ def test_a_settings_file_with_a_mistake(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text("[completion]\nmax_token = 3\n", encoding="utf-8")
     done = fimd("complete", f"{SOURCE}:{LINE}:14", "--config", str(config))
-    assert done.returncode == 2
+    assert done.returncode == 0
+    assert done.stdout.strip()
     assert "did you mean 'completion.max_tokens'?" in done.stderr
 
 
@@ -98,14 +103,19 @@ def test_doctor_says_that_it_works() -> None:
     assert fimd("doctor").stdout.strip().endswith("It works.")
 
 
-def test_the_demo_shows_and_accepts_ghost_text_in_a_pipe(tmp_path: Path) -> None:
-    picture = tmp_path / "demo.svg"
-    done = fimd("demo", "--record", str(picture))
+def test_the_demo_shows_and_accepts_ghost_text_in_a_pipe() -> None:
+    done = fimd("demo")
     assert done.returncode == 0
     shown = [line for line in done.stdout.splitlines() if " ms  " in line and not line.endswith("‸")]
     assert shown
     assert "accepted" in done.stdout
+
+
+def test_the_demo_is_recorded_as_a_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "demo.svg"
+    assert fimd("demo", "--record", str(picture)).returncode == 0
     assert picture.read_text(encoding="utf-8").startswith("<svg")
+    assert "does not exist" in fimd("demo", "--record", str(tmp_path / "none" / "demo.svg")).stderr
 
 
 def test_version_and_help() -> None:

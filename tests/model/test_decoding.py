@@ -105,11 +105,17 @@ def test_typing_computes_only_the_typed_token() -> None:
     assert seen == [1, 1]
 
 
-def test_a_failed_forward_leaves_a_usable_cache() -> None:
+def test_a_forward_that_fails_between_layers_leaves_a_usable_cache() -> None:
     cache = KeyValueCache()
     decoded(cache, [10, 11, 12], 3)
-    with pytest.raises(IndexError):
-        MODEL.forward([VOCABULARY + 5], cache)
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("in the second layer, after the first has appended")
+
+    hook = REFERENCE.transformer.h[1].register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError):
+        MODEL.forward([13], cache)
+    hook.remove()
     assert decoded(cache, [10, 11, 12], 5) == generated([10, 11, 12], 5)
 
 
@@ -154,14 +160,33 @@ def test_a_prompt_never_exceeds_the_models_positions() -> None:
         assert completion.prompt_tokens + completion.generated_tokens <= MODEL.context_length
 
 
-def test_special_tokens_end_the_text_and_never_show() -> None:
-    class Ending(TransformersModel):
-        def forward(self, tokens: Any, cache: KeyValueCache) -> Tensor:
-            logits = super().forward(tokens, cache).clone()
-            logits[BACKEND.token_to_id("<fim_pad>")] = 1e9
-            return logits
+class Obsessed(TransformersModel):
+    """Finds one token far more probable than any other."""
 
-    one = LocalEngine("tiny", Ending(REFERENCE), TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
+    favourite: int | None = None
+
+    def forward(self, tokens: Any, cache: KeyValueCache) -> Tensor:
+        logits = super().forward(tokens, cache).clone()
+        logits[self.favourite] = 1e9
+        return logits
+
+
+@pytest.mark.parametrize("special", [True, False], ids=["special", "added"])
+def test_control_tokens_of_the_prompt_are_never_written(special: bool) -> None:
+    names = checkpoints.STARCODER_TOKENS
+    backend = checkpoints.tokenizer(names) if special else checkpoints.tokenizer((), names)
+    model = Obsessed(checkpoints.model(backend.get_vocab_size()))
+    model.favourite = backend.token_to_id("<fim_middle>")
+    one = LocalEngine("tiny", model, TextTokenizer(backend, STARCODER.control_tokens), STARCODER)
+    completion = complete(one, Request("x = ", "", max_tokens=8))
+    assert "fim" not in completion.text
+    assert completion.generated_tokens > 1
+
+
+def test_other_special_tokens_end_the_text_and_never_show() -> None:
+    model = Obsessed(REFERENCE)
+    model.favourite = BACKEND.token_to_id("<fim_pad>")
+    one = LocalEngine("tiny", model, TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
     completion = complete(one, Request("x = ", ""))
     assert (completion.text, completion.generated_tokens) == ("", 1)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import BloomConfig, BloomForCausalLM, PreTrainedTokenizerFast
 
 from inference.checkpoints.load import load_engine
 from inference.checkpoints.spec import ModelSpec
@@ -138,3 +141,53 @@ def test_cuda_infills(folder: Path) -> None:
     engine = load_engine(ModelSpec(str(folder), device="cuda"))
     assert engine.model.device.startswith("cuda")
     assert complete(engine, Request("x = ", "\n", max_tokens=4)).generated_tokens > 0
+
+
+def test_weights_that_do_not_fill_the_model(folder: Path) -> None:
+    """Transformers would fill in random numbers and only warn."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["n_layer"] = 3
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    refused(ModelSpec(str(folder)), ModelInvalidError, "don't match", "config.json")
+
+
+def test_the_custom_layout_of_santacoder_is_refused_until_it_is_converted(folder: Path) -> None:
+    weights = {
+        name.replace("c_attn", "q_attn"): tensor for name, tensor in load_file(folder / "model.safetensors").items()
+    }
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    refused(ModelSpec(str(folder)), ModelInvalidError, "don't match")
+
+
+def test_an_index_that_names_a_pickle(folder: Path) -> None:
+    (folder / "evil.bin").write_bytes(b"\x80\x04.")
+    index = {"metadata": {}, "weight_map": {"transformer.wte.weight": "evil.bin"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    refused(ModelSpec(str(folder)), ModelInvalidError, "not safetensors", "no pickles")
+
+
+def test_a_tokenizer_with_an_id_beyond_the_weights(folder: Path) -> None:
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary = content["model"]["vocab"]
+    vocabulary[next(reversed(vocabulary))] = 5000
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    refused(ModelSpec(str(folder)), ModelInvalidError, "don't belong together")
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/model", "x" * 300, "a\0b", ""])
+def test_names_that_are_no_paths(name: str) -> None:
+    refused(ModelSpec(name), ModelError)
+
+
+def test_a_model_without_a_position_limit_is_served(tmp_path: Path) -> None:
+    backend = checkpoints.tokenizer()
+    sizes = {"hidden_size": 32, "n_layer": 2, "n_head": 2, "vocab_size": backend.get_vocab_size()}
+    BloomForCausalLM(cast(Any, BloomConfig)(**sizes)).save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=checkpoints.EOS).save_pretrained(tmp_path)
+    engine = load_engine(ModelSpec(str(tmp_path)))
+    assert complete(engine, Request("x = ", "\n", max_tokens=4)).generated_tokens > 0
+
+
+def test_left_to_right_on_request_has_no_note(folder: Path) -> None:
+    engine = load_engine(ModelSpec(str(folder), format="left-to-right"))
+    assert (engine.format.name, engine.notes) == ("left-to-right", ())

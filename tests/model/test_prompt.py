@@ -94,8 +94,18 @@ def test_the_budget_holds_and_the_text_next_to_the_cursor_is_kept(before: int, a
     suffix_text = TOKENIZER.decode(built[built.index(suffix) + 1 : -1])
     assert request.prefix.endswith(prefix_text.lstrip("\ufffd"))
     assert request.suffix.startswith(suffix_text)
+    assert len(prefix_text) >= min(len(request.prefix), budget // 4), "what is next to the cursor is kept"
+    assert len(suffix_text) >= min(len(request.suffix), budget // 5)
     if before > 600 and after > 600:
         assert len(built) > budget * 0.6, "the budget is used"
+
+
+@pytest.mark.parametrize("words", [50, 200, 1000])
+def test_a_long_line_keeps_its_share_beside_a_long_suffix(words: int) -> None:
+    request = Request("word " * words, "after\n" * 1000)
+    built = prompt.build(STARCODER.templates["psm"], TOKENIZER, request, 448)
+    kept = built.index(TOKENIZER.token_id("<fim_suffix>") or -1) - 1
+    assert kept >= min(len(TOKENIZER.encode(request.prefix)), 448 * 0.5)
 
 
 def test_while_typing_the_cached_prefix_survives_nearly_always() -> None:

@@ -168,6 +168,41 @@ def stop_after(steps: int):  # noqa: ANN201  # the type of a private function
     return wrapped
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"width": 64}, "another recipe"),
+        ({"seed": 2}, "another recipe"),
+        ({"steps": 60}, "decay"),
+        ({"steps": 20}, "decay"),
+    ],
+)
+def test_a_run_is_not_resumed_where_that_would_be_wrong(
+    built: Path, tmp_path: Path, change: dict[str, int], words: str
+) -> None:
+    train.train(built, built / "tokenizer.json", tmp_path, RECIPE)
+    with pytest.raises(ValueError, match=words):
+        train.train(built, built / "tokenizer.json", tmp_path, replace(RECIPE, **change))
+
+
+def test_a_run_that_has_not_begun_to_decay_is_prolonged(built: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "_save", stop_after(10))
+        with pytest.raises(KeyboardInterrupt):
+            train.train(built, built / "tokenizer.json", tmp_path, RECIPE)
+    train.train(built, built / "tokenizer.json", tmp_path, replace(RECIPE, steps=40))
+    steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(40))
+
+
+def test_middles_of_several_lines_begin_at_line_ends_too() -> None:
+    window = "def f():\n    a = 1\n    b = 2\n    c = 3\n" * 5
+    drawn = (samples._middle(window, random.Random(seed)) for seed in range(3000))
+    whole_lines = [window[start:end] for start, end in drawn if window[start] == "\n" and window[end : end + 1] == "\n"]
+    assert any(middle.count("\n") >= 2 for middle in whole_lines)
+    assert any(middle == "" for middle in whole_lines)
+
+
 def test_the_rate_warms_up_stays_and_falls_to_nearly_zero() -> None:
     recipe = replace(RECIPE, steps=100, warmup_steps=10, decay_share=0.2)
     rates = [train._rate(step, recipe) for step in range(100)]

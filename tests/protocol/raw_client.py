@@ -23,6 +23,7 @@ class RawClient:
         self.replies: dict[object, list[Message]] = defaultdict(list)
         self.notifications: list[Message] = []
         self.version = 1
+        self.closed = False
         self._reader, self._writer = reader, writer
         self._ids = itertools.count(1)
         self._arrived = asyncio.Condition()
@@ -30,6 +31,9 @@ class RawClient:
 
     def send_bytes(self, body: bytes) -> None:
         self._writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    def send_raw(self, frame: bytes) -> None:
+        self._writer.write(frame)
 
     def send(self, message: Message) -> None:
         self.send_bytes(json.dumps({"jsonrpc": "2.0", **message}).encode())
@@ -62,8 +66,10 @@ class RawClient:
     async def wait_for(self, condition: Any) -> Any:
         """The first true value of `condition`, which is asked again after each message."""
         async with self._arrived:
-            await asyncio.wait_for(self._arrived.wait_for(condition), TIMEOUT_S)
-        return condition()
+            await asyncio.wait_for(self._arrived.wait_for(lambda: condition() or self.closed), TIMEOUT_S)
+        if not (value := condition()):
+            raise ConnectionError("the server closed the connection")
+        return value
 
     async def start(self, options: object = None, **capabilities: Any) -> Message:
         """Initialize as an editor with ghost text; returns the server's capabilities."""
@@ -104,6 +110,12 @@ class RawClient:
         return reply["result"]["items"]
 
     async def _read(self) -> None:
+        await self._read_messages()
+        async with self._arrived:
+            self.closed = True
+            self._arrived.notify_all()
+
+    async def _read_messages(self) -> None:
         while True:
             try:
                 length = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -52,10 +53,12 @@ async def test_a_request_without_context_is_answered() -> None:
         assert (await client.result("textDocument/inlineCompletion", params))["items"][0]["insertText"] == "value"
 
 
-async def test_the_popups_selection_is_replaced_and_continued() -> None:
+@pytest.mark.parametrize(("line", "end_character"), [("os.pa", 5), ("os.pazz", 7)], ids=["before", "around"])
+async def test_the_popups_selection_is_replaced_and_continued(line: str, end_character: int) -> None:
     async with connected(text=".join(") as client:
-        client.open("os.pa\n")
-        chosen = {"range": {"start": {"line": 0, "character": 3}, "end": {"line": 0, "character": 5}}, "text": "path"}
+        client.open(f"{line}\n")
+        start, end = {"line": 0, "character": 3}, {"line": 0, "character": end_character}
+        chosen = {"range": {"start": start, "end": end}, "text": "path"}
         items = await client.items(0, 5, selectedCompletionInfo=chosen)
         assert items == [{"insertText": "path.join(", "range": chosen["range"]}]
 
@@ -102,9 +105,19 @@ async def test_a_changed_document_is_never_answered_with_stale_text() -> None:
 async def test_a_newer_request_supersedes_the_older_which_is_still_answered() -> None:
     async with connected(text="value", step_s=0.02) as client:
         client.open("x = \n")
-        ids = [client.ask(0, 4, kind=1) for _ in range(5)]
+        ids = [client.ask(0, character, kind=1) for character in (0, 1, 2, 3, 4)]
         replies = [await client.reply(asked) for asked in ids]
         assert [len(reply["result"]["items"]) for reply in replies] == [0, 0, 0, 0, 1]
+
+
+async def test_requests_for_the_same_place_share_the_answer() -> None:
+    options = {"completion": {"popup": "always"}}
+    async with connected(options, text="value", step_s=0.02) as client:
+        client.open("x = \n")
+        asked = client.ask(0, 4, kind=1)
+        items = (await popup(client, 0, 4))["items"]
+        assert [item["label"] for item in items] == ["value"]
+        assert len((await client.reply(asked))["result"]["items"]) == 1
 
 
 @pytest.mark.parametrize(("prefill_steps", "characters"), [(500, 1), (1, 500)], ids=["prefill", "decode"])
@@ -194,7 +207,19 @@ async def test_a_crash_of_the_model_is_an_empty_answer() -> None:
         assert not [n for n in client.notifications if n["method"] == "window/showMessage"]
 
 
-@pytest.mark.parametrize("body", [b"{", b"not json", b'{"jsonrpc": "2.0", "id": 1', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"not json",
+        b'{"jsonrpc": "2.0", "id": 1',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"id": 1' + b"0" * 5000 + b"}",
+        b"",
+    ],
+    ids=["open", "words", "cut", "no UTF-8", "deep", "long number", "nothing"],
+)
 async def test_malformed_json_is_an_error_and_the_server_lives(body: bytes) -> None:
     async with connected(text="value") as client:
         client.send_bytes(body)
@@ -203,7 +228,7 @@ async def test_malformed_json_is_an_error_and_the_server_lives(body: bytes) -> N
         assert len(await client.items(0, 4)) == 1
 
 
-@pytest.mark.parametrize("body", [b"[]", b"3", b'"text"', b"null", b'{"id": 7}'])
+@pytest.mark.parametrize("body", [b"[]", b"3", b'"text"', b"null", b'{"method": "x"}'])
 async def test_json_that_is_no_message_is_an_error_and_the_server_lives(body: bytes) -> None:
     async with connected(text="value") as client:
         client.send_bytes(body)
@@ -237,6 +262,46 @@ async def test_malformed_notifications_are_survived() -> None:
 async def test_unknown_methods_are_method_not_found() -> None:
     async with connected() as client:
         assert (await client.reply(client.request("no/such/method", {})))["error"]["code"] == -32601
+        client.send({"id": "without params", "method": "no/such/method"})
+        assert (await client.reply("without params"))["error"]["code"] == -32601
+
+
+async def test_another_version_of_json_rpc_is_refused() -> None:
+    async with connected() as client:
+        client.send({"jsonrpc": "1.0", "id": "old", "method": "shutdown"})
+        assert (await client.reply("old"))["error"]["code"] == -32600
+
+
+async def test_a_second_initialize_is_refused() -> None:
+    async with connected() as client:
+        assert (await client.reply(client.request("initialize", {"capabilities": {}})))["error"]["code"] == -32600
+
+
+async def test_headers_in_other_spellings_are_read() -> None:
+    async with connected(text="value") as client:
+        client.open("x = \n")
+        body = b'{"jsonrpc": "2.0", "id": "odd", "method": "shutdown"}'
+        client.send_raw(b"content-length:%d\r\nContent-Type: application/vscode-jsonrpc\r\n\r\n%b" % (len(body), body))
+        assert (await client.reply("odd"))["result"] is None
+
+
+async def test_a_message_beyond_all_measure_ends_the_connection() -> None:
+    async with spawned(SERVER, "{}") as (client, process):
+        await client.start()
+        client.send_raw(b"Content-Length: 99999999999999\r\n\r\n")
+        await asyncio.wait_for(process.wait(), 5)
+
+
+async def test_an_edit_with_a_null_range_replaces_the_whole_text() -> None:
+    async with connected(text="value") as client:
+        client.open("long enough that the next text is shorter")
+        document = {"uri": URI, "version": 2}
+        client.notify(
+            "textDocument/didChange", {"textDocument": document, "contentChanges": [{"range": None, "text": "x = "}]}
+        )
+        [item] = await client.items(0, 99)
+        assert item["range"]["end"] == {"line": 0, "character": 99}
+        assert item["range"]["start"] == {"line": 0, "character": 4}
 
 
 async def test_requests_at_the_wrong_time_are_refused() -> None:
@@ -284,10 +349,34 @@ async def test_options_configure_and_mistakes_are_told() -> None:
         assert len(await client.items(0, 4)) == 1
 
 
+@pytest.mark.parametrize("settings", [None, {}, {"pylsp": {"plugins": {}}, "gopls": None}, {"fimd": None}, 3])
+async def test_settings_of_other_servers_change_and_say_nothing(settings: object) -> None:
+    async with connected({"enabled": False, "completion": {"max_token": 1}}, text="value") as client:
+        await client.notification("window/showMessage", "completion.max_tokens")
+        for _ in range(3):
+            client.notify("workspace/didChangeConfiguration", {"settings": settings})
+        client.open("x = \n")
+        assert await client.items(0, 4, kind=1) == [], "the initialization options still hold"
+        assert sum(n["method"] == "window/showMessage" for n in client.notifications) == 1, "told once"
+
+
 async def test_another_model_is_loaded_when_the_settings_name_it() -> None:
     async with connected(text="value") as client:
         client.notify("workspace/didChangeConfiguration", {"settings": {"model": {"name": "other"}}})
         await client.notification("$/progress", "other is ready")
+
+
+async def test_an_interrupt_ends_the_server_at_once() -> None:
+    async with spawned(SERVER, '{"load_s": 60}') as (client, process):
+        await client.start()
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 5) == 130
+
+
+async def test_what_libraries_print_stays_out_of_the_protocol() -> None:
+    async with connected(text="value", prints="printed by the engine") as client:
+        client.open("x = \n")
+        assert len(await client.items(0, 4)) == 1
 
 
 async def test_lone_surrogates_and_odd_characters_pass_through() -> None:
@@ -323,6 +412,21 @@ async def test_a_popup_is_not_held_and_what_comes_later_serves_the_next_keystrok
         await asyncio.sleep(1)
         client.insert(0, 4, "v")
         assert [item["label"] for item in (await popup(client, 0, 5))["items"]] == ["value"]
+
+
+async def test_a_cancelled_popup_request_stops_computing(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    options = {"completion": {"popup_budget_ms": 5000}}
+    async with connected(options, POPUP, text="x" * 500, step_s=0.01, journal=str(journal)) as client:
+        client.open("x = \n")
+        position = {"line": 0, "character": 4}
+        asked = client.request("textDocument/completion", {"textDocument": {"uri": URI}, "position": position})
+        await asyncio.sleep(0.3)
+        client.notify("$/cancelRequest", {"id": asked})
+        assert (await client.reply(asked))["error"]["code"] in CANCELLED_CODES
+        while not journal.exists():
+            await asyncio.sleep(0.01)
+        assert json.loads(journal.read_text())["outcome"] == "abandoned"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from inference.checkpoints.spec import ModelSpec
+from inference.engines.base import EngineLoader
 from lsp_server.completer import Completer
 from lsp_server.model_host import ModelHost
 from lsp_server.settings import Layer, ModelSettings, merge
@@ -17,9 +19,13 @@ from tests.scripted_engine import ScriptedEngine
 async def completer_with(engine: ScriptedEngine, **settings: Any) -> Completer:
     host = ModelHost(engine.loader)
     host.use(ModelSettings())
+    await ready(host)
+    return Completer(host, merge(Layer("test", settings))[0])
+
+
+async def ready(host: ModelHost) -> None:
     while host.status.phase == "loading":
         await asyncio.sleep(0.001)
-    return Completer(host, merge(Layer("test", settings))[0])
 
 
 async def suggest(completer: Completer, marked: str, *, invoked: bool = False, **snapshot: Any) -> str | None:
@@ -48,13 +54,30 @@ async def test_typing_along_needs_no_model() -> None:
     assert len(engine.requests) == 1
 
 
-async def test_another_model_does_not_answer_from_the_old_ones_cache() -> None:
+async def test_no_window_answers_from_the_cache_of_a_model_that_another_window_replaced() -> None:
     engine = ScriptedEngine("value")
+    host = ModelHost(engine.loader)
+    first, second = (Completer(host, merge()[0]) for _ in range(2))
+    host.use(ModelSettings())
+    await ready(host)
+    await suggest(first, "x = ‸")
+    host.use(ModelSettings(name="other"))
+    await ready(host)
+    engine.text = "different"
+    assert await asyncio.gather(suggest(first, "x = ‸"), suggest(second, "x = ‸")) == ["different", "different"]
+
+
+async def test_an_answer_of_a_model_that_was_replaced_meanwhile_is_not_kept() -> None:
+    engine = ScriptedEngine("value", step_s=0.02)
     completer = await completer_with(engine)
-    await suggest(completer, "x = ‸")
-    completer.model_changed()
-    await suggest(completer, "x = ‸")
-    assert len(engine.requests) == 2
+    task = asyncio.ensure_future(suggest(completer, "x = ‸", invoked=True))
+    while not engine.requests:
+        await asyncio.sleep(0.001)
+    completer._host.use(ModelSettings(name="other"))
+    await task
+    await ready(completer._host)
+    engine.text, engine.step_s = "different", 0.0
+    assert await suggest(completer, "x = ‸") == "different"
 
 
 async def test_the_newest_request_wins_and_all_return() -> None:
@@ -137,12 +160,34 @@ async def test_closing_a_document_ends_its_request() -> None:
 
 
 async def test_two_windows_share_one_model() -> None:
-    host = ModelHost(ScriptedEngine("value").loader)
-    host.use(ModelSettings())
-    first = host.worker.status
-    host.use(ModelSettings())
-    assert host.worker.status.phase in {first.phase, "ready"}
-    while host.status.phase == "loading":
-        await asyncio.sleep(0.001)
+    loaded: list[ModelSpec] = []
+    engine = ScriptedEngine("value")
+
+    def loader(spec: ModelSpec) -> EngineLoader:
+        loaded.append(spec)
+        return engine.loader(spec)
+
+    host = ModelHost(loader)
+    for _ in range(3):
+        host.use(ModelSettings())
+        await ready(host)
     windows = [Completer(host, merge()[0]) for _ in range(2)]
     assert await asyncio.gather(*(suggest(window, "x = ‸") for window in windows)) == ["value", "value"]
+    assert loaded == [ModelSpec()]
+
+
+async def test_calls_for_the_same_place_share_one_computation() -> None:
+    engine = ScriptedEngine("value", step_s=0.01)
+    completer = await completer_with(engine)
+    assert await asyncio.gather(*(suggest(completer, "x = ‸") for _ in range(5))) == ["value"] * 5
+    assert len(engine.requests) == 1
+
+
+async def test_a_shared_computation_stops_only_with_its_last_caller() -> None:
+    engine = ScriptedEngine("value", step_s=0.03)
+    completer = await completer_with(engine)
+    calls = [asyncio.ensure_future(suggest(completer, "x = ‸", invoked=True)) for _ in range(2)]
+    while not engine.requests:
+        await asyncio.sleep(0.001)
+    calls[0].cancel()
+    assert await calls[1] == "value"

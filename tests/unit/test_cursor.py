@@ -48,7 +48,7 @@ def test_several_lines_only_where_a_block_starts_or_goes_on(marked: str, lines: 
 
 
 def test_selection_of_the_popup_stands_in_the_text() -> None:
-    selected = with_selection(snapshot_at("os.pa‸\n"), 3, "path")
+    selected = with_selection(snapshot_at("os.pa‸zz\n"), 3, 7, "path")
     assert (selected.text, selected.offset) == ("os.path\n", 7)
 
 

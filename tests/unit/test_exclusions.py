@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsp_server.exclusions import DEFAULT_PATTERNS, is_excluded
+from lsp_server.exclusions import is_excluded
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,32 @@ from lsp_server.exclusions import DEFAULT_PATTERNS, is_excluded
     ],
 )
 def test_secret_files_are_excluded(path: str) -> None:
-    assert is_excluded(f"file://{path}", DEFAULT_PATTERNS)
+    assert is_excluded(f"file://{path}")
 
 
-@pytest.mark.parametrize("path", ["/p/environment.py", "/p/env.py", "/p/keys.py", "/p/ssh/config.py", "/p/.envrc.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/p/environment.py",
+        "/p/env.py",
+        "/p/keys.py",
+        "/p/credentials.py",
+        "/p/secrets.py",
+        "/p/ssh/config.py",
+        "/p/.envrc.py",
+    ],
+)
 def test_source_files_are_not(path: str) -> None:
-    assert not is_excluded(f"file://{path}", DEFAULT_PATTERNS)
+    assert not is_excluded(f"file://{path}")
 
 
 @pytest.mark.parametrize("uri", ["untitled:Untitled-1", "", "not a uri", "file://"])
 def test_odd_uris_are_no_error(uri: str) -> None:
-    assert not is_excluded(uri, DEFAULT_PATTERNS)
+    assert not is_excluded(uri)
+
+
+@pytest.mark.parametrize("pattern", ["/home/me/secret/*", "secret/*", "x.PY", "*/secret/x.py"])
+def test_more_patterns_match_the_path_and_its_tails(pattern: str) -> None:
+    assert is_excluded("file:///home/me/secret/x.py", [pattern])
+    assert is_excluded("file:///home/me/.env", [pattern]), "they come on top"
+    assert not is_excluded("file:///home/me/other/y.py", [pattern])

@@ -145,6 +145,47 @@ def test_replacing_the_model_while_it_loads_ends_with_the_newer_one(worker: Work
     assert [status.phase for status in seen].count("ready") == 1
 
 
+def test_waiting_requests_are_answered_when_another_model_is_loaded(worker: Worker) -> None:
+    engine = ScriptedEngine("x" * 100, step_s=0.005)
+    load(worker, engine)
+    running = worker.submit(REQUEST, CancelToken(), "a")
+    while not engine.requests:
+        time.sleep(0.001)
+    waiting = worker.submit(REQUEST, CancelToken(), "b")
+    worker.load(ScriptedEngine(load_s=5).loader())
+    assert waiting.result(1) is None
+    assert text(running) is not None
+
+
+class Panic(BaseException):
+    """As tokenizers raises for a fault in its Rust code: no Exception."""
+
+
+def test_a_panic_kills_neither_the_thread_nor_leaves_a_request_unanswered(worker: Worker) -> None:
+    def panics(report: object) -> ScriptedEngine:
+        raise Panic("scripted")
+
+    worker.load(panics)
+    while worker.status.phase == "loading":
+        time.sleep(0.005)
+    assert worker.status.phase == "failed"
+    engine = ScriptedEngine("fine")
+    load(worker, engine)
+    engine.complete = lambda request: (_ for _ in ()).throw(Panic("scripted"))  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="scripted"):
+        worker.submit(REQUEST, CancelToken()).result(10)
+    assert load(worker, ScriptedEngine("again")).phase == "ready"
+
+
+def test_a_listener_that_fails_harms_nobody(worker: Worker) -> None:
+    def fail(status: Status) -> None:
+        raise ValueError("scripted")
+
+    worker.subscribe(fail)
+    assert load(worker, ScriptedEngine("42")).phase == "ready"
+    assert text(worker.submit(REQUEST, CancelToken())) == "42"
+
+
 def test_stop_answers_what_waits(worker: Worker) -> None:
     load(worker, ScriptedEngine("x" * 100, step_s=0.01))
     running = worker.submit(REQUEST, CancelToken(), "a")
