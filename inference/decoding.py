@@ -47,18 +47,24 @@ def prefill(
 
 
 def greedy(
-    model: CausalModel, cache: KeyValueCache, logits: Tensor, forbidden: Sequence[int] = ()
+    model: CausalModel,
+    cache: KeyValueCache,
+    logits: Tensor,
+    forbidden: Sequence[int] = (),
+    forbidden_first: Sequence[int] = (),
 ) -> Generator[Token, None, None]:
     """Decode without end from `logits`, the most probable token each time; the caller stops pulling.
 
     `forbidden` ids are never chosen: a prompt's own control tokens, which a model that has also learnt to write
-    prompts would put where the prefix looks finished.
+    prompts would put where the prefix looks finished. `forbidden_first` ids are not chosen as the first token.
     The forward pass for a token runs only when the next one is asked for, so the last token costs none.
     """
+    banned = [*forbidden, *forbidden_first]
     while True:
-        if forbidden:
-            logits = logits.index_fill(0, torch.tensor(forbidden, device=logits.device), -torch.inf)
+        if banned:
+            logits = logits.index_fill(0, torch.tensor(banned, device=logits.device), -torch.inf)
         logprobs = torch.log_softmax(logits, dim=-1)
         best = int(logprobs.argmax())
         yield Token(best, float(logprobs[best]))
+        banned = list(forbidden)
         logits = model.forward([best], cache)

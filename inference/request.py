@@ -15,6 +15,9 @@ class Request:
 
     prefix: str
     suffix: str
+    insist: bool = False
+    """Whether a person asked for it: then an unlikely completion is worth more than an empty one."""
+
     max_tokens: int = 64
     max_lines: int = 1
     """1 asks for the rest of the line; more allow the block that is being opened or continued at the cursor."""

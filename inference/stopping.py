@@ -3,50 +3,59 @@
 from __future__ import annotations
 
 _TAB_WIDTH = 8
+_OPENERS = (":", "{", "(", "[")
 _CLOSERS = frozenset(")]}>;,")
 _LOOP_TURNS = 4
 _SHORTEST_LOOP = 16
 """In characters; rows of zeros, dashes or quotes shorter than this are code."""
 
 
-def completion_end(text: str, prefix: str, max_lines: int) -> int | None:
+def completion_end(text: str, prefix: str, max_lines: int, insist: bool = False) -> int | None:
     """Index in `text` (decoded so far, cursor at its start) at which the completion ends, or None to go on decoding.
 
     With `max_lines` 1 that is the end of the line. With more, lines are taken while they belong to the block at the
     cursor: not beyond a blank line, not beyond a line indented less than the block, except one that only closes it.
+    Blank lines in front are passed over. With `insist`, so is the end of the cursor's own line, and the first line
+    after it may leave the block. 0 means that nothing is worth showing.
     """
-    if _loops(text):
-        return 0
+    if (loop := _loop_start(text)) is not None:
+        return _end_before(text, text.rfind("\n", 0, loop))
     if max_lines <= 1:
-        return _found(text.find("\n"))
+        return _found(text.find("\n", len(text) - len(text.lstrip()) if insist else 0))
     floor = _block_indentation(prefix[prefix.rfind("\n") + 1 :])
-    start = 0
+    start = taken = 0
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        is_complete = number < len(lines) - 1
-        if number >= max_lines or (number > 0 and _leaves_block(line, floor, is_complete)):
-            return start - 1
+        if number > 0:
+            is_first = not text[:start].strip()
+            if is_first and insist and line.strip():
+                floor = min(floor, _columns(line))
+            is_complete = number < len(lines) - 1
+            if taken >= max_lines or (_leaves_block(line, floor, is_complete) and (line.strip() or not is_first)):
+                return _end_before(text, start - 1)
+        taken += bool(line.strip())
         start += len(line) + 1
     return None
 
 
-def _loops(text: str) -> bool:
-    """Whether the text ends in one piece four times over, as greedy decoding of a small model does when it is lost.
+def _end_before(text: str, end: int) -> int:
+    """`end`, or 0 where nothing but white space stands before it."""
+    return end if end > 0 and text[:end].strip() else 0
 
-    Nothing of such a text is worth showing, so the completion ends at its start.
-    """
+
+def _loop_start(text: str) -> int | None:
+    """Where the text begins to end in one piece four times over, as greedy decoding of a small model does when lost."""
     for period in range(1, len(text) // _LOOP_TURNS + 1):
         size = period * _LOOP_TURNS
         piece = text[-period:]
         if size >= _SHORTEST_LOOP and piece.strip() and text.endswith(piece * _LOOP_TURNS):
-            return True
-    return False
+            return len(text) - size
+    return None
 
 
 def _block_indentation(line_prefix: str) -> int:
     """Least indentation, in columns, of lines that belong to the block at the cursor."""
-    body = line_prefix.lstrip()
-    return _columns(line_prefix) + (1 if body else 0)
+    return _columns(line_prefix) + (1 if line_prefix.rstrip().endswith(_OPENERS) else 0)
 
 
 def _leaves_block(line: str, floor: int, is_complete: bool) -> bool:

@@ -40,6 +40,7 @@ class _Computation:
     """What the model is doing for one place of one document."""
 
     cursor: Cursor
+    invoked: bool
     token: CancelToken
     task: asyncio.Task[Completion | None]
     waiters: int = 0
@@ -83,7 +84,7 @@ class Completer:
             self._forget_earlier_models()
             completion: Completion | None = None
             text = self._cache.find(snapshot.uri, cursor)
-            if text is None:
+            if text is None or (invoked and not text):  # an automatic request that found nothing did not insist
                 generation = self._generation
                 completion = await self._completion_at(snapshot.uri, cursor, invoked)
                 if completion is None:
@@ -116,12 +117,11 @@ class Completer:
     async def _completion_at(self, uri: str, cursor: Cursor, invoked: bool) -> Completion | None:
         """The model's completion, or None where a call for another place has overtaken this one."""
         computation = self._running.get(uri)
-        if computation is None or computation.cursor != cursor:
+        if computation is None or computation.cursor != cursor or (invoked and not computation.invoked):
             self.forget(uri)
             token = CancelToken()
-            delay_ms = 0 if invoked else self.settings.completion.debounce_ms
-            task = asyncio.ensure_future(self._compute(cursor, token, delay_ms))
-            computation = self._running[uri] = _Computation(cursor, token, task)
+            task = asyncio.ensure_future(self._compute(cursor, token, invoked))
+            computation = self._running[uri] = _Computation(cursor, invoked, token, task)
         computation.waiters += 1
         try:
             return await asyncio.shield(computation.task)
@@ -132,13 +132,13 @@ class Completer:
                 if self._running.get(uri) is computation:
                     del self._running[uri]
 
-    async def _compute(self, cursor: Cursor, token: CancelToken, delay_ms: int) -> Completion | None:
-        """Ask the model after `delay_ms`, unless the token is cancelled by then."""
-        if delay_ms:
-            await asyncio.sleep(delay_ms / 1000)
+    async def _compute(self, cursor: Cursor, token: CancelToken, invoked: bool) -> Completion | None:
+        """Ask the model, after the debounce unless `invoked`, and unless the token is cancelled by then."""
+        limits = self.settings.completion
+        if not invoked:
+            await asyncio.sleep(limits.debounce_ms / 1000)
         if token.cancelled:
             return None
-        limits = self.settings.completion
         lines = cursors.line_limit(cursor, limits.max_lines)
-        request = Request(cursor.prefix, cursor.suffix, limits.max_tokens, lines)
+        request = Request(cursor.prefix, cursor.suffix, invoked, limits.max_tokens, lines)
         return await asyncio.wrap_future(self._host.worker.submit(request, token, session=self))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from inference import prompt
 from inference.decoding import greedy, prefill
 from inference.engines.base import Steps
@@ -41,10 +43,9 @@ class LocalEngine:
         self.tokenizer = tokenizer
         self.format = row
         self._cache = KeyValueCache()
-        stops = {tokenizer.token_id(token) for token in row.stop_tokens}
-        controls = {tokenizer.token_id(token) for token in row.control_tokens}
-        self._forbidden = [identifier for identifier in controls - stops if identifier is not None]
-        self._stop_ids = stops | (tokenizer.special_ids - set(self._forbidden))
+        stops = _known_ids(tokenizer, row.stop_tokens)
+        self._forbidden = sorted(_known_ids(tokenizer, row.control_tokens) - stops)
+        self._stop_ids = sorted(stops | (tokenizer.special_ids - set(self._forbidden)))
 
     def prompt_ids(self, request: Request) -> list[int]:
         """The prompt [n] for `request`, with room left for its completion."""
@@ -67,16 +68,17 @@ class LocalEngine:
                 break
             yield Step("prefill")
         most = min(request.max_tokens, self.model.context_length - len(ids))
+        never_first = self._stop_ids if request.insist else ()
         written: list[int] = []
         logprob = 0.0
         text = ""
-        for token in greedy(self.model, self._cache, logits, self._forbidden):
+        for token in greedy(self.model, self._cache, logits, self._forbidden, never_first):
             logprob += token.logprob
             written.append(token.id)
             if token.id in self._stop_ids:
                 break
             text = self.tokenizer.decode(written)
-            end = completion_end(text, request.prefix, request.max_lines)
+            end = completion_end(text, request.prefix, request.max_lines, request.insist)
             if end is not None:
                 text = text[:end]
                 break
@@ -84,3 +86,7 @@ class LocalEngine:
                 break
             yield Step("decode", text)
         return Completion(text, self.name, len(ids), reused, len(written), logprob / len(written))
+
+
+def _known_ids(tokenizer: TextTokenizer, names: Iterable[str]) -> set[int]:
+    return {identifier for name in names if (identifier := tokenizer.token_id(name)) is not None}

@@ -183,6 +183,16 @@ def test_control_tokens_of_the_prompt_are_never_written(special: bool) -> None:
     assert completion.generated_tokens > 1
 
 
+def test_whoever_insists_gets_more_than_an_end_token() -> None:
+    model = Obsessed(REFERENCE)
+    model.favourite = BACKEND.token_to_id("<|endoftext|>")
+    one = LocalEngine("tiny", model, TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
+    assert complete(one, Request("x = ", "", insist=False)).text == ""
+    insisted = complete(one, Request("x = ", "", insist=True))
+    assert insisted.text
+    assert insisted.generated_tokens == 2, "one token, then the end"
+
+
 def test_other_special_tokens_end_the_text_and_never_show() -> None:
     model = Obsessed(REFERENCE)
     model.favourite = BACKEND.token_to_id("<fim_pad>")

@@ -104,6 +104,16 @@ async def test_an_explicit_request_does_not_wait() -> None:
     assert await asyncio.wait_for(suggest(completer, "x = ‸", invoked=True), 2) == "value"
 
 
+async def test_an_explicit_request_insists_where_an_automatic_one_found_nothing() -> None:
+    engine = ScriptedEngine("")
+    completer = await completer_with(engine)
+    assert await suggest(completer, "x‸") is None
+    engine.text = "value"
+    assert await suggest(completer, "x‸") is None, "remembered"
+    assert await suggest(completer, "x‸", invoked=True) == "value"
+    assert [request.insist for request in engine.requests] == [False, True]
+
+
 async def test_automatic_requests_are_silent_in_front_of_code_and_explicit_ones_are_not() -> None:
     completer = await completer_with(ScriptedEngine("value"))
     assert await suggest(completer, "x = ‸ + 1") is None

@@ -7,9 +7,9 @@ import pytest
 from inference.stopping import completion_end
 
 
-def check(prefix: str, text: str, kept: str | None, max_lines: int = 5) -> None:
+def check(prefix: str, text: str, kept: str | None, max_lines: int = 5, insist: bool = False) -> None:
     """`kept` is what stands before the end, or None where decoding goes on."""
-    end = completion_end(text, prefix, max_lines)
+    end = completion_end(text, prefix, max_lines, insist)
     assert (None if end is None else text[:end]) == kept
 
 
@@ -31,7 +31,10 @@ def test_one_line(text: str, kept: str | None) -> None:
         ("x = {", "\n    1,\n}\ny", "\n    1,\n}"),
         ("\tif x:", "\n\t\ty()\n\tz", "\n\t\ty()"),
         ("", "a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\ne"),
-        ("def f():", "\n\n    x", ""),
+        ("def f():", "\n\n    x", None),
+        ("def f():", "\n\n    x\n\n", "\n\n    x"),
+        ("def f():", "\nx", ""),
+        ("    x = 1", "\n    y = 2\n  z", "\n    y = 2"),
     ],
 )
 def test_blocks(prefix: str, text: str, kept: str | None) -> None:
@@ -52,6 +55,31 @@ def test_a_decoder_that_loops_has_nothing_to_say(text: str) -> None:
     check("x = ", text, "")
 
 
+def test_lines_before_a_loop_are_kept() -> None:
+    check("def f():", "\n    return x\n    " + "set_" * 4, "\n    return x")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("a\nb", "a"), ("\n\n    b = 1\nc", "\n\n    b = 1"), ("\n\n", None), ("\n    b", None)],
+)
+def test_whoever_insists_at_the_end_of_a_line_gets_the_next_one(text: str, kept: str | None) -> None:
+    check("x = 1", text, kept, max_lines=1, insist=True)
+
+
 @pytest.mark.parametrize("text", ["1, 1, 1, 1", "x[0][0][0]", " " * 40, "'-' * 4", "a" * 15])
 def test_short_repetition_is_code(text: str) -> None:
     check("x = ", text, None)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "kept"),
+    [
+        ("        return x", "\n\n    def g(self):\n        pass\n\n", "\n\n    def g(self):\n        pass"),
+        ("        return x", "\n    y\nz", "\n    y"),
+        ("    ", "\n\nx = 1\n\n", "\n\nx = 1"),
+    ],
+)
+def test_whoever_insists_may_be_led_out_of_the_block(prefix: str, text: str, kept: str) -> None:
+    check(prefix, text, kept, insist=True)
+    check(prefix, text, "")
