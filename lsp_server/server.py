@@ -100,7 +100,7 @@ class FimdServer(LanguageServer):
         if document is None:
             return []
         snapshot = document.snapshot(_position(params.position))
-        place = _range(document, snapshot.offset, params.position)
+        place = _range(document, snapshot.offset, snapshot.offset)
         typed = ""
         if selected := params.context.selected_completion_info:
             # The popup's choice is about to replace its range: suggest what follows it.
@@ -134,7 +134,7 @@ class FimdServer(LanguageServer):
         suggestion = task.result() if task.done() and not task.cancelled() else None
         if suggestion is None or suggestion.text[:1].isspace() or not self._is_current(document, snapshot):
             return []
-        return [_popup_item(document, snapshot, suggestion.text, params.position)]
+        return [_popup_item(document, snapshot, suggestion.text)]
 
     def _is_current(self, document: Document, snapshot: Snapshot) -> bool:
         """Whether the text asked about is still what the client has: clients draw stale answers without a check."""
@@ -188,7 +188,7 @@ def _section(value: object) -> dict[str, Any]:
     return cast(dict[str, Any], nested) if isinstance(nested, dict) else {}
 
 
-def _popup_item(document: Document, snapshot: Snapshot, text: str, position: types.Position) -> types.CompletionItem:
+def _popup_item(document: Document, snapshot: Snapshot, text: str) -> types.CompletionItem:
     """Popups filter by the word before the cursor, so the item replaces that word and begins with it."""
     start = snapshot.offset
     while start and (snapshot.text[start - 1].isalnum() or snapshot.text[start - 1] == "_"):
@@ -200,14 +200,14 @@ def _popup_item(document: Document, snapshot: Snapshot, text: str, position: typ
         kind=types.CompletionItemKind.Text,
         detail="fimd",
         filter_text=label,
-        text_edit=types.TextEdit(_range(document, start, position), word + text),
+        text_edit=types.TextEdit(_range(document, start, snapshot.offset), word + text),
     )
 
 
-def _range(document: Document, start: int, end: types.Position) -> types.Range:
-    """From an index into the text to where the client says its cursor is."""
-    first = document.position_at(start)
-    return types.Range(types.Position(first.line, first.character), end)
+def _range(document: Document, start: int, end: int) -> types.Range:
+    """From indexes into the text: a position beyond the end that a client sent comes back clamped."""
+    first, last = document.position_at(start), document.position_at(end)
+    return types.Range(types.Position(first.line, first.character), types.Position(last.line, last.character))
 
 
 def _position(position: types.Position) -> Position:
