@@ -47,24 +47,35 @@ class FimdProtocol(LanguageServerProtocol):
             self.refuse(message_id, types.ErrorCodes.InvalidRequest, "a message must be one JSON-RPC 2.0 object")
             return
         message = cast(dict[str, Any], data)
-        if "id" in message and "method" in message and (refusal := self._refusal(message["method"])):
+        is_request = "id" in message and "method" in message
+        if is_request and (refusal := self._refusal(message["method"])):
             self.refuse(message["id"], *refusal)
             return
+        try:
+            self._dispatch(message)
+        except JsonRpcException as error:
+            if is_request:
+                self.refuse(message["id"], types.ErrorCodes(error.code), error.message)
+        except ConnectionError:
+            raise
+        except Exception:
+            log.exception("a message could not be handled")
+            if is_request:
+                self.refuse(message["id"], types.ErrorCodes.InternalError, "the message could not be handled")
+
+    def _dispatch(self, message: dict[str, Any]) -> None:
+        ghost_text = wire.shows_ghost_text(message.get("params"))
+        wire.normalise(message)
+        structured = cast(Any, self.structure_message(message))
         if message.get("method") == types.INITIALIZE:
             self._initialized = True
-            params = message.get("params")
-            self.client_shows_ghost_text = isinstance(params, dict) and wire.shows_ghost_text(
-                cast(dict[str, Any], params)
-            )
-        wire.normalise(message)
-        try:
-            self.handle_message(cast(Any, self.structure_message(message)))
-        except JsonRpcException as error:
-            if "id" in message and "method" in message:
-                self.refuse(message["id"], types.ErrorCodes(error.code), error.message)
+            self.client_shows_ghost_text = ghost_text
+        self.handle_message(structured)
 
     def _refusal(self, method: object) -> tuple[types.ErrorCodes, str] | None:
         """Why a request can't be taken at all (LSP 3.17, "Server lifecycle"), or None."""
+        if not isinstance(method, str):
+            return types.ErrorCodes.InvalidRequest, "a method is named by a string"
         if self._shutdown:
             return types.ErrorCodes.InvalidRequest, "the server is shutting down"
         if not self._initialized and method != types.INITIALIZE:

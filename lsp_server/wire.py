@@ -5,7 +5,6 @@ What each client does was measured with the real programs; `docs/architecture.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from lsp_server.position_encoding import PositionEncoding
@@ -35,12 +34,12 @@ def normalise(message: dict[str, Any]) -> None:
             general["positionEncodings"] = _in_our_order(cast(list[Any], offered))
 
 
-def shows_ghost_text(initialize_params: Mapping[str, Any]) -> bool:
+def shows_ghost_text(initialize_params: object) -> bool:
     """Whether the client names `textDocument.inlineCompletion` among its capabilities.
 
     lsp-mode gives it the value null.
     """
-    return "inlineCompletion" in _mapping(_mapping(initialize_params.get("capabilities")).get("textDocument"))
+    return "inlineCompletion" in _mapping(_mapping(_mapping(initialize_params).get("capabilities")).get("textDocument"))
 
 
 def _trigger_kind_repaired(context: dict[str, Any]) -> dict[str, Any]:

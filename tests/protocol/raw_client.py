@@ -132,7 +132,10 @@ class RawClient:
             elif "method" in message:
                 self.notifications.append(message)
             else:
-                self.replies[message["id"]].append(message)
+                key = (
+                    message["id"] if isinstance(message["id"], int | str | float | None) else json.dumps(message["id"])
+                )
+                self.replies[key].append(message)
             async with self._arrived:
                 self._arrived.notify_all()
 

@@ -143,3 +143,27 @@ async def test_lone_surrogates_and_odd_characters_pass_through() -> None:
     async with connected(text="value") as client:
         client.open("x = '\ud800\u202e\x0c' + \n")
         assert len(await client.items(0, 11)) == 1
+
+
+@pytest.mark.parametrize("method", [[], {}, 3, None])
+async def test_a_method_that_is_no_name_is_refused(method: object) -> None:
+    async with connected(text="value") as client:
+        client.send({"id": "odd", "method": method, "params": {}})
+        assert (await client.reply("odd"))["error"]["code"] == -32600
+        client.send({"method": method, "params": {}})
+        client.open("x = \n")
+        assert len(await client.items(0, 4)) == 1
+
+
+@pytest.mark.parametrize("message_id", [[], {}, None, 1.5])
+async def test_a_request_whose_id_is_no_id_is_survived(message_id: object) -> None:
+    async with connected(text="value") as client:
+        client.send({"id": message_id, "method": "textDocument/inlineCompletion", "params": {}})
+        client.open("x = \n")
+        assert len(await client.items(0, 4)) == 1
+
+
+async def test_an_initialize_that_cant_be_decoded_may_be_sent_again() -> None:
+    async with spawned(SERVER, "{}") as (client, _):
+        assert (await client.reply(client.request("initialize", {"capabilities": 3})))["error"]["code"] == -32602
+        assert await client.start()
