@@ -47,7 +47,7 @@ def check(engine: LocalEngine) -> SelfCheck:
     buffer = " ".join(controls)
     completion = _run(engine, _INFILL)
     prompt_tokens = min(_PREFILL_TOKENS, engine.model.context_length - _DECODE_TOKENS - 1)
-    prompt = [(7 * position) % 97 + 100 for position in range(prompt_tokens)]
+    prompt = [7 * position % engine.tokenizer.vocabulary_size for position in range(prompt_tokens)]
     prefill_s, decode_s = zip(*(_time(engine, prompt) for _ in range(_RUNS)), strict=True)
     return SelfCheck(
         format=engine.format.name,

@@ -41,7 +41,7 @@ class _Job:
 
 
 class Worker:
-    """Runs an engine in a background thread, for any number of sessions."""
+    """Runs an engine in a background thread, for any number of sessions, until the process ends."""
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Status], None]] = []
@@ -49,7 +49,6 @@ class Worker:
         self._engine: Engine | None = None
         self._loader: EngineLoader | None = None
         self._waiting: OrderedDict[Hashable, _Job] = OrderedDict()
-        self._stopping = False
         self._wake = threading.Condition()
         # A daemon thread: a process whose editor is gone must not wait for a model to finish loading.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -86,7 +85,7 @@ class Worker:
         """
         job = _Job(request, token, Future())
         with self._wake:
-            if self._stopping or self._status.phase != "ready":
+            if self._status.phase != "ready":
                 job.future.set_result(None)
                 return job.future
             replaced = self._waiting.get(session)
@@ -96,15 +95,6 @@ class Worker:
             _answer_none(replaced)
         return job.future
 
-    def stop(self) -> None:
-        """End the thread after the current step; waiting requests are answered with None. Returns at once."""
-        with self._wake:
-            self._stopping = True
-            waiting = self._take_waiting()
-            self._wake.notify()
-        for job in waiting:
-            _answer_none(job)
-
     def _take_waiting(self) -> list[_Job]:
         """Empty the queue; the caller holds the lock and answers what it gets after letting it go."""
         waiting, self._waiting = list(self._waiting.values()), OrderedDict()
@@ -113,9 +103,7 @@ class Worker:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._stopping or self._loader is not None or self._waiting)
-                if self._stopping:
-                    return
+                self._wake.wait_for(lambda: self._loader is not None or self._waiting)
                 loader, self._loader = self._loader, None
                 job = None if loader is not None else self._waiting.popitem(last=False)[1]
             if loader is not None:
@@ -155,7 +143,7 @@ class Worker:
     def _pull(self, steps: Steps, token: CancelToken) -> Completion | None:
         """Run a computation to its end, or until it is cancelled: then it is closed, and the answer is None."""
         with closing(steps):
-            while not (token.cancelled or self._stopping):
+            while not token.cancelled:
                 try:
                     next(steps)
                 except StopIteration as done:

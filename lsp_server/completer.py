@@ -140,5 +140,5 @@ class Completer:
         if token.cancelled:
             return None
         lines = cursors.line_limit(cursor, limits.max_lines)
-        request = Request(cursor.prefix, cursor.suffix, invoked, limits.max_tokens, lines)
+        request = Request(cursor.prefix, cursor.suffix, insist=invoked, max_tokens=limits.max_tokens, max_lines=lines)
         return await asyncio.wrap_future(self._host.worker.submit(request, token, session=self))

@@ -79,6 +79,7 @@ class FimdServer(LanguageServer):
         if section.keys() & Settings.model_fields.keys():
             self._changed = Layer("editor settings", section)
             self._configure()
+            self.host.use(self.completer.settings.model)
 
     def _configure(self) -> None:
         settings, problems = merge(*self._layers, self._options, self._changed, self._overrides)
@@ -132,8 +133,8 @@ class FimdServer(LanguageServer):
             task.cancel()
             raise
         suggestion = task.result() if task.done() and not task.cancelled() else None
-        if suggestion is None or suggestion.text[:1].isspace() or not self._is_current(document, snapshot):
-            return []
+        if suggestion is None or not self._is_current(document, snapshot) or suggestion.text[0] in "\r\n":
+            return []  # a popup can't show what begins on the next line
         return [_popup_item(document, snapshot, suggestion.text)]
 
     def _is_current(self, document: Document, snapshot: Snapshot) -> bool:
@@ -171,7 +172,6 @@ def _register(server: FimdServer) -> None:
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
         server.reconfigure(params.settings)
-        server.host.use(server.completer.settings.model)
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList:
@@ -194,7 +194,7 @@ def _popup_item(document: Document, snapshot: Snapshot, text: str) -> types.Comp
     while start and (snapshot.text[start - 1].isalnum() or snapshot.text[start - 1] == "_"):
         start -= 1
     word = snapshot.text[start : snapshot.offset]
-    label = word + text.splitlines()[0]
+    label = (word + text.splitlines()[0]).strip()
     return types.CompletionItem(
         label=label,
         kind=types.CompletionItemKind.Text,

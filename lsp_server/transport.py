@@ -76,6 +76,8 @@ async def _run(server: FimdServer, reader: AsyncReader) -> None:
             await asyncio.sleep(0)
     except (ConnectionError, asyncio.IncompleteReadError) as error:
         log.info("the editor closed the connection: %s", error)
+    except ValueError as error:  # from StreamReader, for a header line of more than 64 KiB
+        log.error("what arrives is not LSP, so the connection is closed: %s", error)  # noqa: TRY400
 
 
 async def _content_length(reader: AsyncReader) -> int | None:
@@ -86,7 +88,7 @@ async def _content_length(reader: AsyncReader) -> int | None:
             return length
         name, _, value = header.partition(b":")
         if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            length = int(value)
+            length = int(value[:20])  # enough for any size, and Python refuses numbers of thousands of digits
     return None
 
 

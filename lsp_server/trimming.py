@@ -51,17 +51,12 @@ def without_next_line(text: str, cursor: Cursor) -> str:
     A lone closing bracket is no repetition.
     """
     following = next((line.strip() for line in cursor.suffix.split("\n")[1:] if line.strip()), "")
+    if len(following) < _SMALLEST_OVERLAP:
+        return text
     lines = text.split("\n")
-    if len(lines) == 1:
-        return (
-            ""
-            if following and (cursor.line_prefix + text).strip() == following and len(following) >= _SMALLEST_OVERLAP
-            else text
-        )
-    for number, line in enumerate(lines):
-        if number and line.strip() == following and len(following) >= _SMALLEST_OVERLAP:
-            return "\n".join(lines[:number])
-    return text
+    whole = [cursor.line_prefix + lines[0], *lines[1:]]
+    repeated = next((number for number, line in enumerate(whole) if line.strip() == following), len(lines))
+    return "\n".join(lines[:repeated])
 
 
 def _balances(line: str) -> bool:

@@ -30,7 +30,7 @@ def tokenizer(vocabulary: int = tokenizer_step.VOCABULARY, out: Path = BUILD) ->
 def train(
     steps: Annotated[
         int, typer.Option(help="Total steps; a longer run resumes a shorter one that has not begun to decay.")
-    ] = 5000,
+    ] = 6500,
     decay_share: Annotated[float, typer.Option(help="Share of the steps over which the rate falls to zero.")] = 0.25,
     out: Path = BUILD,
 ) -> None:
@@ -38,7 +38,10 @@ def train(
     from training import train as train_step  # torch: not for the other steps
 
     recipe = train_step.Recipe(steps=steps, decay_share=decay_share)
-    train_step.train(out, out / "tokenizer.json", out / "run", recipe)
+    try:
+        train_step.train(out, out / "tokenizer.json", out / "run", recipe)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 @app.command()

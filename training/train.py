@@ -27,7 +27,7 @@ from training.samples import Samples
 class Recipe:
     """Everything a run depends on besides the corpus. Sizes are in tokens unless said otherwise."""
 
-    steps: int = 5000
+    steps: int = 6500
     batch: int = 8
     length: int = 512
     width: int = 256

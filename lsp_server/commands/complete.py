@@ -24,15 +24,15 @@ def complete(place: str, model: str | None, config: Path | None, as_json: bool) 
         fail(f"{path} is among the files that are never read (files.exclude)")
     document = Document(uri, "", 0, _text(path), PositionEncoding.UTF32)
 
-    async def ask() -> tuple[Suggestion | None, str]:
+    async def ask() -> Suggestion | None:
         completer, status = await ready_completer(settings)
         if completer is None:
             fail(status.message)
-        return await completer.suggest(document.snapshot(position), invoked=True), settings.model.name
+        return await completer.suggest(document.snapshot(position), invoked=True)
 
-    suggestion, name = asyncio.run(ask())
+    suggestion = asyncio.run(ask())
     if as_json:
-        print(json.dumps(_json(suggestion, document, position, name)))
+        print(json.dumps(_json(suggestion, document, position, settings.model.name)))
     elif suggestion:
         print(suggestion.text)
     else:

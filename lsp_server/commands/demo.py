@@ -1,8 +1,7 @@
 """`fimd demo`: the real daemon, a real file, real keystrokes, and what a person would see.
 
 The file is `queue.py` of the standard library, which was held out of the embedded model's training. Its last lines are
-taken away and typed in again; a suggestion is accepted when it is what the file really says, as a person would, or else
-the last one shown.
+taken away and typed in again; a suggestion is accepted when it is what the file really says, as a person would.
 """
 
 from __future__ import annotations

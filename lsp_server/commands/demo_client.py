@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +91,11 @@ class DemoClient:
         return Ghost(text, (time.perf_counter() - started) * 1000)
 
     async def stop(self) -> None:
-        """End the daemon as an editor does."""
-        await self._client.shutdown_async(None)
-        self._client.exit(None)
-        await self._client.stop()
+        """End the daemon as an editor does, unless it has ended by itself."""
+        with suppress(RuntimeError):
+            await self._client.shutdown_async(None)
+            self._client.exit(None)
+            await self._client.stop()
 
     def _position(self) -> types.Position:
         """The cursor in LSP's terms; the demo's files hold nothing outside the basic plane."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.commands.demo import demo
+
 SOURCE = Path(queue.__file__)
 LINE = (
     next(number for number, line in enumerate(SOURCE.read_text().splitlines(), 1) if "def _put(self, item)" in line) + 1
@@ -121,3 +123,12 @@ def test_the_demo_is_recorded_as_a_picture(tmp_path: Path) -> None:
 def test_version_and_help() -> None:
     assert fimd("--version").stdout.startswith("fimd ")
     assert all(command in fimd("--help").stdout for command in ("serve", "complete", "demo", "doctor"))
+
+
+def test_the_demo_says_so_when_the_daemon_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(SystemExit):
+        demo(None, None)
+    assert "the daemon did not start" in capsys.readouterr().err

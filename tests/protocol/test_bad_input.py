@@ -111,10 +111,11 @@ async def test_headers_in_other_spellings_are_read() -> None:
         assert (await client.reply("odd"))["result"] is None
 
 
-async def test_a_message_beyond_all_measure_ends_the_connection() -> None:
+@pytest.mark.parametrize("digits", [14, 6000])
+async def test_a_message_beyond_all_measure_ends_the_connection(digits: int) -> None:
     async with spawned(SERVER, "{}") as (client, process):
         await client.start()
-        client.send_raw(b"Content-Length: 99999999999999\r\n\r\n")
+        client.send_raw(b"Content-Length: %b\r\n\r\n" % (b"9" * digits))
         await asyncio.wait_for(process.wait(), 5)
 
 

@@ -112,3 +112,15 @@ async def test_what_libraries_print_stays_out_of_the_protocol() -> None:
     async with connected(text="value", prints="printed by the engine") as client:
         client.open("x = \n")
         assert len(await client.items(0, 4)) == 1
+
+
+async def test_a_failed_model_is_not_tried_again_for_settings_of_others() -> None:
+    async with connected(fails="load") as client:
+        await client.notification("window/showMessage", "damaged")
+        for _ in range(3):
+            client.notify("workspace/didChangeConfiguration", {"settings": None})
+        client.open("x = \n")
+        assert await client.items(0, 4) == []
+        assert sum(n["method"] == "window/showMessage" for n in client.notifications) == 1
+        client.notify("workspace/didChangeConfiguration", {"settings": {"fimd": {"enabled": True}}})
+        await client.wait_for(lambda: sum(n["method"] == "window/showMessage" for n in client.notifications) == 2)

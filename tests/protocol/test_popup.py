@@ -84,3 +84,13 @@ async def test_popups_are_offered_where_there_is_no_ghost_text(
         answer = await client.start({"completion": {"popup": setting}}, **capabilities)
         assert ("completionProvider" in answer) is offered
         assert answer["inlineCompletionProvider"] is not None
+
+
+async def test_a_popup_shows_what_begins_with_a_blank_but_not_what_begins_on_the_next_line() -> None:
+    async with connected(capabilities=POPUP, text=" value") as client:
+        client.open("x =\n")
+        [item] = (await popup(client, 0, 3))["items"]
+        assert (item["label"], item["textEdit"]["newText"]) == ("value", " value")
+    async with connected(capabilities=POPUP, text="\n    return 1") as client:
+        client.open("def f():\n")
+        assert (await popup(client, 0, 8))["items"] == []

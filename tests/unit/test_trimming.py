@@ -53,6 +53,7 @@ def test_what_already_follows_is_not_repeated(marked: str, completion: str, show
         ("a = 1\n‸\n\n\nreturn a\n", "return a", ""),
         ("f(\n    ‸\n)\n", "x,\n    y,", "x,\n    y,"),
         ("a = 1\nret‸\nreturn a\n", "urn a", ""),
+        ("a = 1\nret‸\nreturn a\n", "urn a\nb = 2", ""),
     ],
 )
 def test_the_next_line_is_not_repeated(marked: str, completion: str, shown: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -19,10 +18,8 @@ REQUEST = Request("x = ", "")
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = Worker()
-    yield worker
-    worker.stop()
+def worker() -> Worker:
+    return Worker()
 
 
 def load(worker: Worker, engine: ScriptedEngine) -> Status:
@@ -184,12 +181,3 @@ def test_a_listener_that_fails_harms_nobody(worker: Worker) -> None:
     worker.subscribe(fail)
     assert load(worker, ScriptedEngine("42")).phase == "ready"
     assert text(worker.submit(REQUEST, CancelToken())) == "42"
-
-
-def test_stop_answers_what_waits(worker: Worker) -> None:
-    load(worker, ScriptedEngine("x" * 100, step_s=0.01))
-    running = worker.submit(REQUEST, CancelToken(), "a")
-    waiting = worker.submit(REQUEST, CancelToken(), "b")
-    worker.stop()
-    assert (text(running), text(waiting)) == (None, None)
-    assert text(worker.submit(REQUEST, CancelToken())) is None
