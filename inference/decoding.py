@@ -46,25 +46,38 @@ def prefill(
         yield
 
 
-def greedy(
-    model: CausalModel,
-    cache: KeyValueCache,
-    logits: Tensor,
-    forbidden: Sequence[int] = (),
-    forbidden_first: Sequence[int] = (),
-) -> Generator[Token, None, None]:
-    """Decode without end from `logits`, the most probable token each time; the caller stops pulling.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which tokens may be decoded."""
 
-    `forbidden` ids are never chosen: a prompt's own control tokens, which a model that has also learnt to write
-    prompts would put where the prefix looks finished. `forbidden_first` ids are not chosen as the first token.
+    forbidden: Sequence[int] = ()
+    """Never chosen: a prompt's own control tokens, which a model that has also learnt to write prompts would put where
+    the prefix looks finished."""
+
+    forbidden_first: Sequence[int] = ()
+    """Not chosen as the first token."""
+
+    vocabulary: int | None = None
+    """Ids from this one on are padding of the weights' rows, which no tokenizer knows."""
+
+
+ANY = Choice()
+
+
+def greedy(
+    model: CausalModel, cache: KeyValueCache, logits: Tensor, choice: Choice = ANY
+) -> Generator[Token, None, None]:
+    """Decode without end from `logits`, the most probable token of `choice` each time; the caller stops pulling.
+
     The forward pass for a token runs only when the next one is asked for, so the last token costs none.
     """
-    banned = [*forbidden, *forbidden_first]
+    banned = [*choice.forbidden, *choice.forbidden_first]
     while True:
+        logits = logits[: choice.vocabulary]
         if banned:
             logits = logits.index_fill(0, torch.tensor(banned, device=logits.device), -torch.inf)
         logprobs = torch.log_softmax(logits, dim=-1)
         best = int(logprobs.argmax())
         yield Token(best, float(logprobs[best]))
-        banned = list(forbidden)
+        banned = list(choice.forbidden)
         logits = model.forward([best], cache)

@@ -3,7 +3,8 @@
 FimdError
 └── ModelError
     ├── ModelNotFoundError     nothing loadable at that path or name
-    └── ModelInvalidError     files are there, but they can't be served
+    ├── ModelInvalidError     files are there, but they can't be served
+    └── ModelTooLargeError    more memory needed than there is
 """
 
 
@@ -21,3 +22,7 @@ class ModelNotFoundError(ModelError):
 
 class ModelInvalidError(ModelError):
     """Model files exist but are truncated, inconsistent or of an unsupported kind."""
+
+
+class ModelTooLargeError(ModelError):
+    """The model needs more memory than is free."""

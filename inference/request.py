@@ -24,6 +24,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Instruction:
+    """What a person wants to know about, or done with, a piece of code."""
+
+    text: str
+    code: str = ""
+    """The code it is about; may be empty."""
+
+    max_tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Progress of one computation, yielded between prefill chunks and decoded tokens.
 
@@ -32,7 +43,7 @@ class Step:
 
     phase: Literal["prefill", "decode"]
     text: str = ""
-    """Text decoded so far."""
+    """Text decoded so far, as far as it is certain to stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,9 @@ class Completion:
     generated_tokens: int
     mean_logprob: float
     """Mean natural-log probability of the generated tokens; 0.0 when there are none."""
+
+    is_cut: bool = False
+    """Whether it stopped only because no more tokens were allowed."""
 
 
 class CancelToken:

@@ -1,4 +1,7 @@
-"""Does a loaded model infill as its format says, and how fast? For `fimd doctor`."""
+"""Whether a loaded model infills as its format says, and how fast.
+
+`self_test` runs at each load and takes one short forward pass; `check`, for `fimd doctor`, also measures.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,28 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
+import torch
+from torch import Tensor
+
+from inference.decoding import prefill
 from inference.engines.local import LocalEngine
+from inference.errors import ModelInvalidError
 from inference.kv_cache import KeyValueCache
 from inference.request import Completion, Request
 
 _INFILL = Request("def add(first, second):\n    return ", "\n\n\nprint(add(1, 2))\n", max_tokens=16)
+_MIDDLE = "first + second"
+"""What any code model writes there; it must then want to end."""
+
+_UNLIKELY_SHARE = 0.02
+"""A model in its own format puts its end token first, or nearly so; in a wrong one, anywhere in the vocabulary.
+
+Our embedded model, the weakest there is, has it among the first 0.7 %.
+"""
+
+_SAMPLE = "if x:\n\treturn {'é': 0x1F}  # → 😀\r\n\n        end(\"\\\\n\") !=  3.25e-7\n"
+"""Tabs, runs of spaces, both line ends, escapes, and characters of one to four bytes."""
+
 _PREFILL_TOKENS = 256
 _DECODE_TOKENS = 16
 _RUNS = 3
@@ -23,11 +43,18 @@ class SelfCheck:
     format: str
     order: str
     device: str
+    precision: str
     context_tokens: int
     control_tokens: tuple[str, ...]
     text_is_plain: bool
+    text_is_kept: bool
+    """Whether a code sample comes back from the tokenizer as it was."""
+
     infill_prompt: str
     infill_text: str
+    end_rank: int | None
+    """Place of the end token among all tokens, from 1, where the canned infill is complete; None without one."""
+
     prompt_tokens: int
     """Size of the prompt that the prefill rate was measured with."""
 
@@ -36,13 +63,45 @@ class SelfCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether the model can be served. An empty infill is a weak answer, not a broken model."""
-        return self.text_is_plain
+        """Whether the model can be served. A weak answer is no broken model."""
+        return self.text_is_plain and self.text_is_kept
+
+
+def self_test(engine: LocalEngine) -> tuple[str, ...]:
+    """Try the model and its tokenizer once; returns what a person should know, one sentence each.
+
+    Raises:
+        ModelInvalidError: tokenizer and weights don't belong together, the weights compute nothing but NaN, or the
+            tokenizer changes text.
+    """
+    try:
+        logits = engine.model.forward([engine.tokenizer.highest_id], KeyValueCache())
+    except IndexError as error:
+        raise ModelInvalidError(
+            f"the tokenizer of {engine.name} has more tokens than its weights have rows: they don't belong together"
+        ) from error
+    if not bool(torch.isfinite(logits).all()):
+        raise ModelInvalidError(f"{engine.name} computes NaN or infinity: its weights are damaged, download them again")
+    if not _text_is_kept(engine):
+        returned = engine.tokenizer.decode(engine.tokenizer.encode(_SAMPLE))
+        raise ModelInvalidError(
+            f"the tokenizer of {engine.name} changes code ({_SAMPLE!r} comes back as {returned!r}): "
+            "get its tokenizer files again or choose another model"
+        )
+    rank = _end_rank(engine)
+    if rank is not None and rank > _UNLIKELY_SHARE * engine.tokenizer.vocabulary_size:
+        note = (
+            f"{engine.name} does not end a finished answer as the {engine.format.name} format says (its end token is "
+            f"its {rank:,}th choice): expect poor suggestions, and check model.format"
+        )
+        return (note,)
+    return ()
 
 
 def check(engine: LocalEngine) -> SelfCheck:
     """Run the canned infill and time prefill and decode; takes seconds on a model of a billion parameters."""
-    controls = tuple(sorted(engine.format.control_tokens))
+    names = sorted(engine.format.control_tokens)
+    controls = tuple(name for name in names if engine.tokenizer.token_id(name) is not None)
     ids = {engine.tokenizer.token_id(name) for name in controls}
     buffer = " ".join(controls)
     completion = _run(engine, _INFILL)
@@ -53,15 +112,40 @@ def check(engine: LocalEngine) -> SelfCheck:
         format=engine.format.name,
         order=engine.format.order,
         device=engine.model.device,
+        precision=engine.model.precision,
         context_tokens=engine.model.context_length,
         control_tokens=controls,
         text_is_plain=ids.isdisjoint(engine.tokenizer.encode(buffer)),
+        text_is_kept=_text_is_kept(engine),
         infill_prompt=f"{_INFILL.prefix.splitlines()[-1]}‸",
         infill_text=completion.text,
+        end_rank=_end_rank(engine),
         prompt_tokens=prompt_tokens,
         prefill_tokens_per_s=prompt_tokens / median(prefill_s),
         decode_tokens_per_s=_DECODE_TOKENS / median(decode_s),
     )
+
+
+def _text_is_kept(engine: LocalEngine) -> bool:
+    return engine.tokenizer.decode(engine.tokenizer.encode(_SAMPLE)) == _SAMPLE
+
+
+def _end_rank(engine: LocalEngine) -> int | None:
+    """See `SelfCheck.end_rank`."""
+    if not engine.format.stop_tokens:
+        return None
+    end = engine.tokenizer.token_id(engine.format.stop_tokens[0])
+    logits = _logits_after(engine, [*engine.prompt_ids(_INFILL), *engine.tokenizer.encode(_MIDDLE)])
+    return None if end is None else int((logits > logits[end]).sum()) + 1
+
+
+def _logits_after(engine: LocalEngine, ids: list[int]) -> Tensor:
+    computing = prefill(engine.model, KeyValueCache(), ids[-engine.model.context_length :])
+    while True:
+        try:
+            next(computing)
+        except StopIteration as done:
+            return done.value
 
 
 def _run(engine: LocalEngine, request: Request) -> Completion:

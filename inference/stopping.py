@@ -18,8 +18,8 @@ def completion_end(text: str, prefix: str, max_lines: int, insist: bool = False)
     Blank lines in front are passed over. With `insist`, so is the end of the cursor's own line, and the first line
     after it may leave the block. 0 means that nothing is worth showing.
     """
-    if (loop := _loop_start(text)) is not None:
-        return _end_before(text, text.rfind("\n", 0, loop))
+    if looping := loop(text):
+        return _end_before(text, text.rfind("\n", 0, looping[0]))
     if max_lines <= 1:
         return _found(text.find("\n", len(text) - len(text.lstrip()) if insist else 0))
     floor = _block_indentation(prefix[prefix.rfind("\n") + 1 :])
@@ -43,13 +43,16 @@ def _end_before(text: str, end: int) -> int:
     return end if end > 0 and text[:end].strip() else 0
 
 
-def _loop_start(text: str) -> int | None:
-    """Where the text begins to end in one piece four times over, as greedy decoding of a small model does when lost."""
+def loop(text: str) -> tuple[int, int] | None:
+    """Where, and in pieces of what length, the text begins to end in one piece four times over.
+
+    Greedy decoding of a small model does that when it is lost.
+    """
     for period in range(1, len(text) // _LOOP_TURNS + 1):
         size = period * _LOOP_TURNS
         piece = text[-period:]
         if size >= _SHORTEST_LOOP and piece.strip() and text.endswith(piece * _LOOP_TURNS):
-            return len(text) - size
+            return len(text) - size, period
     return None
 
 

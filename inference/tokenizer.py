@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tokenizers import Tokenizer
 
 _REPLACEMENT = "\ufffd"
 
+_CONTROL_SPELLING = re.compile(r"\W?<\S+>|\[\S+\]")
+_EXTRA_SPACE = re.compile(r'Prepend\(|prepend_scheme="?(first|always)|add_prefix_space=True')
+
 
 class TextTokenizer:
     """Encodes buffer text as plain text only and decodes what a model wrote.
 
-    `control_tokens` are the names that must never come out of `encode`, whatever the text contains.
+    `control_tokens` are the names that must never come out of `encode`, whatever the text contains; added tokens that
+    are spelled like them (`<|im_end|>`) are never text either.
     """
 
     def __init__(self, backend: Tokenizer, control_tokens: Iterable[str] = ()) -> None:
-        self._backend = backend
-        self._backend.encode_special_tokens = True
-        self._backend.no_truncation()
-        self._backend.no_padding()
+        self._backend = backend = _without_extra_space(backend)
+        backend.encode_special_tokens = True
+        backend.no_truncation()
+        backend.no_padding()
+        added = backend.get_added_tokens_decoder()
+        spelled = {token.content for token in added.values() if _CONTROL_SPELLING.fullmatch(token.content)}
+        names = {*control_tokens, *spelled}
+        self.control_ids = frozenset(
+            {index for index, token in added.items() if token.special}
+            | {index for name in names if (index := backend.token_to_id(name)) is not None}
+        )
+        """Ids that are never text."""
+
         # Tokens added as "not special" are still matched inside text, so their names are broken up before encoding.
-        matched = [name for name in control_tokens if backend.token_to_id(name) in self._ids(name)]
-        self._matched = re.compile("|".join(map(re.escape, matched))) if matched else None
+        matched = [name for name in names if backend.token_to_id(name) in self._ids(name)]
+        longest_first = sorted(matched, key=len, reverse=True)
+        self._matched = re.compile("|".join(map(re.escape, longest_first))) if matched else None
 
     def token_id(self, name: str) -> int | None:
         """The id of a token by its exact name, or None."""
         return self._backend.token_to_id(name)
 
     @property
-    def special_ids(self) -> frozenset[int]:
-        """Ids of all tokens the tokenizer marks as special: none of them is ever text."""
-        return frozenset(i for i, token in self._backend.get_added_tokens_decoder().items() if token.special)
-
-    @property
     def vocabulary_size(self) -> int:
         """Number of ids, added tokens included."""
         return self._backend.get_vocab_size(with_added_tokens=True)
+
+    @property
+    def highest_id(self) -> int:
+        """The largest id: one more is how many rows the weights need at least."""
+        return max(self._backend.get_vocab(with_added_tokens=True).values())
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, in which no control token can appear.
@@ -60,3 +76,29 @@ class TextTokenizer:
 
     def _ids(self, text: str) -> list[int]:
         return self._backend.encode(text, add_special_tokens=False).ids
+
+
+def _without_extra_space(backend: Tokenizer) -> Tokenizer:
+    """A copy that adds no space in front of a text and takes none away, where `backend` does either.
+
+    SentencePiece's tokenizers do. But a prompt's parts begin where the buffer's do, and so does what a model writes.
+    """
+    if not _EXTRA_SPACE.search(f"{backend.normalizer!r} {backend.pre_tokenizer!r}"):
+        return backend
+    parts: dict[str, Any] = json.loads(backend.to_str())
+    for name in ("normalizer", "pre_tokenizer", "decoder"):
+        parts[name] = _spaceless(parts[name])
+    return Tokenizer.from_str(json.dumps(parts))
+
+
+def _spaceless(step: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A step of a tokenizer's JSON without what adds or strips a leading space; None if nothing is left of it."""
+    strips = step is not None and step["type"] == "Strip" and (step.get("content"), step.get("start")) == (" ", 1)
+    if step is None or step["type"] == "Prepend" or strips:
+        return None
+    off: dict[str, Any] = {"prepend_scheme": "never", "add_prefix_space": False}
+    kept = {key: off.get(key, value) for key, value in step.items()}
+    for inner in ("normalizers", "pretokenizers", "decoders"):
+        if inner in kept:
+            kept[inner] = [part for one in kept[inner] if (part := _spaceless(one)) is not None]
+    return kept

@@ -3,13 +3,16 @@
 Fairness: each session (an editor window) has at most one waiting request, its newest, and sessions take turns in order
 of arrival. A replaced or cancelled request is answered with None. Cancelling is enforced here and nowhere else: the
 token is read between the steps of a computation, which is then closed.
+
+Answers to instructions take longer than a person waits for ghost text. They are computed a step at a time, in turn,
+whenever no completion waits.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import closing
@@ -18,7 +21,7 @@ from typing import Literal
 
 from inference.engines.base import Engine, EngineLoader, Steps
 from inference.errors import FimdError
-from inference.request import CancelToken, Completion, Request
+from inference.request import CancelToken, Completion, Instruction, Request, Step
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +35,28 @@ class Status:
     notes: tuple[str, ...] = ()
     """Set when `phase` is ready: what a person should be told once about the model."""
 
+    notices: tuple[str, ...] = ()
+    """Set when `phase` is ready: what belongs into the log once."""
+
+    follows_instructions: bool = False
+    """Set when `phase` is ready: whether the model was tuned to."""
+
 
 @dataclass(slots=True)
 class _Job:
     request: Request
     token: CancelToken
     future: Future[Completion | None]
+
+
+@dataclass(slots=True)
+class _Answer:
+    instruction: Instruction
+    token: CancelToken
+    future: Future[Completion | None]
+    on_step: Callable[[Step], None]
+    steps: Steps | None = None
+    """Set when it has begun."""
 
 
 class Worker:
@@ -49,6 +68,7 @@ class Worker:
         self._engine: Engine | None = None
         self._loader: EngineLoader | None = None
         self._waiting: OrderedDict[Hashable, _Job] = OrderedDict()
+        self._answers: deque[_Answer] = deque()
         self._wake = threading.Condition()
         # A daemon thread: a process whose editor is gone must not wait for a model to finish loading.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -95,6 +115,22 @@ class Worker:
             _answer_none(replaced)
         return job.future
 
+    def answer(
+        self, instruction: Instruction, token: CancelToken, on_step: Callable[[Step], None]
+    ) -> Future[Completion | None]:
+        """Queue `instruction`; `on_step` hears each step, in the inference thread, and must return at once.
+
+        The future yields None when there is no model (yet), when another is loaded meanwhile, or when it was cancelled.
+        """
+        job = _Answer(instruction, token, Future(), on_step)
+        with self._wake:
+            if self._status.phase != "ready":
+                job.future.set_result(None)
+                return job.future
+            self._answers.append(job)
+            self._wake.notify()
+        return job.future
+
     def _take_waiting(self) -> list[_Job]:
         """Empty the queue; the caller holds the lock and answers what it gets after letting it go."""
         waiting, self._waiting = list(self._waiting.values()), OrderedDict()
@@ -102,16 +138,53 @@ class Worker:
 
     def _run(self) -> None:
         while True:
+            job = answer = None
             with self._wake:
-                self._wake.wait_for(lambda: self._loader is not None or self._waiting)
+                self._wake.wait_for(lambda: self._loader is not None or self._waiting or self._answers)
                 loader, self._loader = self._loader, None
-                job = None if loader is not None else self._waiting.popitem(last=False)[1]
+                if loader is None and self._waiting:
+                    job = self._waiting.popitem(last=False)[1]
+                elif loader is None:
+                    answer = self._answers.popleft()
             if loader is not None:
                 self._load(loader)
             elif job is not None:
                 self._compute(job)
+            elif answer is not None and self._advance(answer):
+                with self._wake:
+                    self._answers.append(answer)
+
+    def _advance(self, job: _Answer) -> bool:
+        """Run one step of an answer; whether there are more."""
+        engine = self._engine
+        if job.steps is None:
+            if engine is None or not job.future.set_running_or_notify_cancel():
+                _settle(job.future, None)
+                return False
+            job.steps = engine.answer(job.instruction)
+        if job.token.cancelled:
+            job.steps.close()
+            _settle(job.future, None)
+            return False
+        try:
+            job.on_step(next(job.steps))
+        except StopIteration as done:
+            _settle(job.future, done.value)
+        except BaseException as error:  # see `_compute`
+            log.exception("an answer failed")
+            job.steps.close()
+            _settle(job.future, error)
+        else:
+            return True
+        return False
 
     def _load(self, loader: EngineLoader) -> None:
+        with self._wake:
+            answers, self._answers = self._answers, deque()
+        for answer in answers:
+            if answer.steps is not None:
+                answer.steps.close()
+            _settle(answer.future, None)
         self._engine = None  # frees the old weights before the new ones are read
         try:
             engine = loader(lambda message: self._set_status(Status("loading", message)))
@@ -123,7 +196,8 @@ class Worker:
             self._set_status(Status("failed", f"the model could not be loaded ({reason}); see the log"))
         else:
             self._engine = engine
-            self._set_status(Status("ready", f"{engine.name} is ready", engine.notes))
+            message = f"{engine.name} is ready"
+            self._set_status(Status("ready", message, engine.notes, engine.notices, engine.follows_instructions))
 
     def _compute(self, job: _Job) -> None:
         if not job.future.set_running_or_notify_cancel():
@@ -136,7 +210,7 @@ class Worker:
             completion = self._pull(engine.complete(job.request), job.token)
         except BaseException as error:  # as above; the caller gets an Exception in any case
             log.exception("a completion failed")
-            job.future.set_exception(error if isinstance(error, Exception) else RuntimeError(str(error)))
+            _settle(job.future, error)
         else:
             job.future.set_result(completion)
 
@@ -166,3 +240,13 @@ class Worker:
 def _answer_none(job: _Job) -> None:
     if job.future.set_running_or_notify_cancel():
         job.future.set_result(None)
+
+
+def _settle(future: Future[Completion | None], outcome: Completion | BaseException | None) -> None:
+    """Set a future's result or failure, unless it has been cancelled meanwhile."""
+    if future.done() or (not future.running() and not future.set_running_or_notify_cancel()):
+        return
+    if isinstance(outcome, BaseException):
+        future.set_exception(outcome if isinstance(outcome, Exception) else RuntimeError(str(outcome)))
+    else:
+        future.set_result(outcome)

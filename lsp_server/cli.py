@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from lsp_server.commands.options import flags
 from lsp_server.version import VERSION
 
 app = typer.Typer(
@@ -18,7 +19,22 @@ app = typer.Typer(
 )
 
 ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME", help="Catalogue name, folder, or owner/repository[@revision].")
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Name of `fimd models`, folder, .gguf file, owner/repository[@revision] or hf:owner/repository:file.gguf.",
+    ),
+]
+RevisionOption = Annotated[
+    str | None, typer.Option("--revision", metavar="NAME", help="Branch, tag or commit of a model on the hub.")
+]
+DeviceOption = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option("--device", help="Where the model runs.")
+]
+PrecisionOption = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16", "int8"] | None,
+    typer.Option("--precision", help="Type of the model's weights."),
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings file to read instead of the user's own.")
@@ -49,6 +65,9 @@ def serve(
         typer.Option("--tcp", metavar="HOST:PORT", help="Accept any number of editors, which share one model."),
     ] = None,
     model: ModelOption = None,
+    revision: RevisionOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
     config: ConfigOption = None,
     log_file: Annotated[
         Path | None,
@@ -60,7 +79,7 @@ def serve(
         raise typer.BadParameter("--stdio and --tcp exclude each other: give one")
     from lsp_server.commands.serve import serve as run
 
-    run(tcp, model, config, log_file)
+    run(tcp, flags(name=model, revision=revision, device=device, precision=precision), config, log_file)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # else `-:2:8` would be taken for an option
@@ -73,13 +92,63 @@ def complete(
         ),
     ],
     model: ModelOption = None,
+    revision: RevisionOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the suggestion at one place of a file."""
     from lsp_server.commands.complete import complete as run
 
-    raise typer.Exit(run(place, model, config, as_json))
+    overrides = flags(name=model, revision=revision, device=device, precision=precision)
+    raise typer.Exit(run(place, overrides, config, as_json))
+
+
+@app.command()
+def ask(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[FILE[:L1-L2]] INSTRUCTION",
+            help="What it is about, lines from 1 (without them all; - is standard input), and what to do or say.",
+        ),
+    ],
+    model: ModelOption = None,
+    revision: RevisionOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    config: ConfigOption = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=4096, help="Longest answer, in tokens.")] = 256,
+) -> None:
+    """Ask the model about code: explain it, change it, or write some."""
+    from lsp_server.commands.ask import ask as run
+
+    overrides = flags(name=model, revision=revision, device=device, precision=precision)
+    raise typer.Exit(run(words, overrides, config, max_tokens))
+
+
+models = typer.Typer(help="List the models that fimd knows by name, or download one.", invoke_without_command=True)
+app.add_typer(models, name="models")
+
+
+@models.callback()
+def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the models that fimd knows by name: what they are, what they need, what is on disk."""
+    if context.invoked_subcommand is None:
+        from lsp_server.commands.models import list_models as run
+
+        run(as_json)
+
+
+@models.command()
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As for --model.")], revision: RevisionOption = None
+) -> None:
+    """Download a model, or what is missing of it, check it, and say what its licence asks."""
+    from lsp_server.commands.models import pull as run
+
+    raise typer.Exit(run(name, revision or ""))
 
 
 @app.command()
@@ -96,11 +165,19 @@ def demo(
 
 
 @app.command()
-def doctor(model: ModelOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    model: ModelOption = None,
+    revision: RevisionOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check that everything works here, and how fast; the exit status says whether the daemon would serve."""
     from lsp_server.commands.doctor import doctor as run
 
-    raise typer.Exit(run(model, config, as_json))
+    overrides = flags(name=model, revision=revision, device=device, precision=precision)
+    raise typer.Exit(run(overrides, config, as_json))
 
 
 def main() -> None:

@@ -101,11 +101,15 @@ class Completer:
             return None
         return Suggestion(text.replace("\n", cursor.newline), (time.perf_counter() - started) * 1000, completion)
 
-    def _is_served(self, snapshot: Snapshot, cursor: Cursor, invoked: bool) -> bool:
+    def serves(self, uri: str, language: str) -> bool:
+        """Whether the settings allow to look at a document at all."""
         settings = self.settings
-        if not settings.enabled or snapshot.language in settings.files.disabled_languages:
+        if not settings.enabled or language in settings.files.disabled_languages:
             return False
-        if is_excluded(snapshot.uri, settings.files.exclude) or self._host.status.phase != "ready":
+        return not is_excluded(uri, settings.files.exclude)
+
+    def _is_served(self, snapshot: Snapshot, cursor: Cursor, invoked: bool) -> bool:
+        if not self.serves(snapshot.uri, snapshot.language) or self._host.status.phase != "ready":
             return False
         return invoked or cursors.may_suggest(cursor)
 

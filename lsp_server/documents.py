@@ -56,6 +56,11 @@ class Document:
             self._text = "".join(self._lines)
         return self._text
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines, each with its line end."""
+        return tuple(self._lines)
+
     def snapshot(self, position: Position) -> Snapshot:
         """The text with the cursor at `position`, clamped to the document."""
         line, column = self._locate(position)

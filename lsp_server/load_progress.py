@@ -68,6 +68,8 @@ class LoadProgress:
             self._tell(status.message, types.MessageType.Error)
         for note in status.notes:
             self._tell(note, types.MessageType.Warning)
+        for notice in status.notices:
+            self._server.window_log_message(types.LogMessageParams(type=types.MessageType.Info, message=notice))
         if self._token:
             progress.end(self._token, types.WorkDoneProgressEnd(message=status.message))
         self._token = None

@@ -34,7 +34,7 @@ class ModelHost:
 
     def use(self, settings: ModelSettings) -> None:
         """Load the model that `settings` name, unless it is loaded or loading already; a failed one is tried again."""
-        spec = ModelSpec(settings.name, settings.format, settings.device)
+        spec = ModelSpec(**settings.model_dump())
         if spec != self._spec or self.status.phase == "failed":
             self._spec = spec
             self.generation += 1

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from cattrs import Converter
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
@@ -125,6 +125,15 @@ class FimdProtocol(LanguageServerProtocol):
         """Forget the document."""
         self.documents.close(params.text_document.uri)
         yield from self._own_handler(types.TEXT_DOCUMENT_DID_CLOSE, params)
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Generator[Any, Any, Any]:
+        """Give a command's handler the whole parameters: pygls gives it the arguments only, without progress token."""
+        handler = cast(dict[str, Any], self.fm.commands).get(params.command)
+        if handler is None:
+            raise JsonRpcInvalidParams(f"there is no command {params.command!r}")
+        result = yield handler, (params,), None
+        return result
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *args: Any) -> Handlers:

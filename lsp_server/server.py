@@ -18,6 +18,7 @@ from pygls.exceptions import JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
 
 from lsp_server import cursor as cursors
+from lsp_server.assistant import COMMANDS, Assistant
 from lsp_server.completer import Completer
 from lsp_server.documents import Document, Position, Snapshot
 from lsp_server.load_progress import LoadProgress
@@ -49,16 +50,30 @@ class FimdServer(LanguageServer):
         self._overrides = overrides or Layer("command line", {})
         self._told: set[str] = set()
         self.completer = Completer(host, Settings())
+        self.assistant = Assistant(self, host, self.protocol.documents, self.tell)
         self.exit_code = 1
         self.stop_event = threading.Event()
         self.background: set[asyncio.Task[Any]] = set()
         """Tasks that outlive the handler that started them; cancelled when the connection ends."""
 
         _register(self)
+        _register_assistant(self)
 
     def report_server_error(self, error: Exception, source: type[PyglsError | JsonRpcException]) -> None:
         """Log it: pygls's own way is a popup in the editor."""
         log.warning("%s: %s", source.__name__, error)
+
+    def code_actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+        """What can be asked about the place, in a file that is served."""
+        document = self.protocol.documents.get(params.text_document.uri)
+        if document is None or not self.completer.serves(document.uri, document.language):
+            return []
+        return self.assistant.offers(document, params)
+
+    def forget_all(self) -> None:
+        """The connection ends: stop computing for it."""
+        self.completer.forget_all()
+        self.assistant.forget_all()
 
     def hang_up(self, exit_code: int) -> None:
         """End this connection after the current message."""
@@ -142,6 +157,9 @@ class FimdServer(LanguageServer):
         return self.protocol.documents.get(document.uri) is document and document.version == snapshot.version
 
 
+_CODE_ACTIONS = types.CodeActionOptions([types.CodeActionKind.Empty, types.CodeActionKind.Refactor])
+
+
 def _register(server: FimdServer) -> None:
     """Tie LSP methods to the server; the popup's only when the client has no ghost text."""
 
@@ -179,6 +197,17 @@ def _register(server: FimdServer) -> None:
 
     async def completion(params: types.CompletionParams) -> types.CompletionList:
         return types.CompletionList(is_incomplete=True, items=await server.popup_items(params))
+
+
+def _register_assistant(server: FimdServer) -> None:
+    """Tie code actions and their commands to the server."""
+
+    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, _CODE_ACTIONS)
+    def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
+        return server.code_actions(params)
+
+    for name in COMMANDS:
+        server.command(name)(server.assistant.run)
 
 
 def _section(value: object) -> dict[str, Any]:

@@ -30,12 +30,20 @@ class ModelSettings(_Section):
 
     name: str = Field(
         default="embedded",
-        description="Catalogue name, folder, or owner/repository[@revision] on the Hugging Face hub.",
+        description="Name of `fimd models`, folder, .gguf file, owner/repository[@revision] on the Hugging Face hub, "
+        "or hf:owner/repository:file.gguf.",
     )
+    revision: str = Field(default="", description="Branch, tag or commit on the hub; empty for the usual one.")
     format: str = Field(
-        default="auto", description="Infilling format: auto, santacoder, starcoder, codegen25 or left-to-right."
+        default="auto", description="Infilling format: auto, left-to-right, or one that `fimd models` shows."
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the model runs.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="Where the model runs.")
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        default="auto", description="Type of its weights; auto: what suits the device, the model's size and the memory."
+    )
+    instructions: Literal["auto", "alpaca", "few-shot"] = Field(
+        default="auto", description="How instructions are put to it; auto: as `fimd models` knows, else few-shot."
+    )
 
 
 class CompletionSettings(_Section):

@@ -102,7 +102,7 @@ async def _parent_gone(server: FimdServer) -> None:
 def _cancel(server: FimdServer, *tasks: asyncio.Future[Any]) -> None:
     for task in (*tasks, *server.background):
         task.cancel()
-    server.completer.forget_all()
+    server.forget_all()
 
 
 def protect_stdout() -> BinaryIO:

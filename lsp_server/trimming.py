@@ -56,7 +56,8 @@ def without_next_line(text: str, cursor: Cursor) -> str:
     lines = text.split("\n")
     whole = [cursor.line_prefix + lines[0], *lines[1:]]
     repeated = next((number for number, line in enumerate(whole) if line.strip() == following), len(lines))
-    return "\n".join(lines[:repeated])
+    kept = "\n".join(lines[:repeated])
+    return kept if kept.strip() else ""
 
 
 def _balances(line: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from inference.checkpoints.spec import ModelSpec
 from inference.engines.base import EngineLoader, Report, Steps
 from inference.errors import ModelInvalidError
-from inference.request import Completion, Request, Step
+from inference.request import Completion, Instruction, Request, Step
 
 
 @dataclass
@@ -31,24 +31,36 @@ class ScriptedEngine:
     journal: str = ""
     name: str = "scripted"
     notes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    follows_instructions: bool = False
+    answer_text: str = "It works."
     requests: list[Request] = field(default_factory=list[Request])
+    instructions: list[Instruction] = field(default_factory=list[Instruction])
 
     def complete(self, request: Request) -> Steps:
         """Walk through the script, one sleep a step."""
         self.requests.append(request)
+        return self._walk(self.text)
+
+    def answer(self, instruction: Instruction) -> Steps:
+        """Walk through the script of an answer."""
+        self.instructions.append(instruction)
+        return self._walk(self.answer_text)
+
+    def _walk(self, text: str) -> Steps:
         os.write(1, self.prints.encode())
         done = 0
         outcome = "abandoned"
         try:
             if self.fails == "complete":
                 raise RuntimeError("scripted failure")
-            for phase, pieces in (("prefill", self.prefill_steps), ("decode", len(self.text))):
+            for phase, pieces in (("prefill", self.prefill_steps), ("decode", len(text))):
                 for index in range(pieces):
                     time.sleep(self.step_s)
                     done += 1
-                    yield Step("decode", self.text[: index + 1]) if phase == "decode" else Step("prefill")
+                    yield Step("decode", text[: index + 1]) if phase == "decode" else Step("prefill")
             outcome = "finished"
-            return Completion(self.text, self.name, 10, 0, len(self.text), -0.1)
+            return Completion(text, self.name, 10, 0, len(text), -0.1)
         finally:
             if self.journal:
                 with Path(self.journal).open("a", encoding="utf-8") as stream:

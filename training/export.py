@@ -11,7 +11,7 @@ from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariable
 from tokenizers import Tokenizer
 from transformers import GPTBigCodeForCausalLM
 
-from inference.checkpoints.embedded import TIED, dequantise_rows, quantise_rows
+from inference.checkpoints.embedded import TIED, pack_rows, unpack_rows
 from training.samples import Samples
 from training.train import validate
 
@@ -31,8 +31,8 @@ def export(corpus: Path, tokenizer_file: Path, run: Path, out: Path) -> tuple[fl
     )
     device = torch.device("cpu")
     before = validate(model, held_out, recipe["batch"], device)
-    packed = quantise_rows({name: tensor for name, tensor in model.state_dict().items() if name != TIED})
-    model.load_state_dict(dequantise_rows(packed), strict=False)
+    packed = pack_rows({name: tensor for name, tensor in model.state_dict().items() if name != TIED})
+    model.load_state_dict(unpack_rows(packed), strict=False)
     after = validate(model, held_out, recipe["batch"], device)
     out.mkdir(parents=True, exist_ok=True)
     save_file(packed, out / "model.safetensors", metadata={"format": "pt"})

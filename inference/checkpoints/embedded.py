@@ -13,33 +13,32 @@ import torch
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
+from transformers import GPTBigCodeConfig
 
+from inference.checkpoints.assemble import missing, outline
+from inference.checkpoints.folder import Checkpoint
 from inference.errors import ModelInvalidError
+from inference.models.int8 import quantise_rows
 
 FOLDER = Path(__file__).parent.parent / "embedded"
 SCALE_SUFFIX = ".scale"
 TIED = "lm_head.weight"
 """Shares its tensor with the token embedding, so it is not stored."""
 
-_EMBEDDING = "transformer.wte.weight"
 
-
-def quantise_rows(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def pack_rows(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Each matrix [rows, columns] as symmetric int8 rows with a float32 scale a row; vectors as float32."""
     packed: dict[str, Tensor] = {}
     for name, weight in weights.items():
         if weight.ndim == 2:
-            scale = weight.float().abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
-            packed[name] = (weight.float() / scale).round().to(torch.int8)
-            packed[name + SCALE_SUFFIX] = scale
+            packed[name], packed[name + SCALE_SUFFIX] = quantise_rows(weight)
         else:
             packed[name] = weight.float()
     return packed
 
 
-def dequantise_rows(packed: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The float32 weights that `quantise_rows` packed."""
+def unpack_rows(packed: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The float32 weights that `pack_rows` packed."""
     return {
         name: tensor.float() * packed[name + SCALE_SUFFIX] if tensor.dtype == torch.int8 else tensor
         for name, tensor in packed.items()
@@ -47,19 +46,37 @@ def dequantise_rows(packed: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def load(folder: Path = FOLDER) -> tuple[GPTBigCodeForCausalLM, Tokenizer]:
-    """The model in float32 on the CPU, and its tokenizer.
+def open_embedded(folder: Path = FOLDER) -> Checkpoint:
+    """The model and its tokenizer.
 
     Raises:
         ModelInvalidError: a file is missing, truncated or inconsistent with the others.
     """
     try:
-        weights = dequantise_rows(load_file(folder / "model.safetensors"))
+        weights = unpack_rows(load_file(folder / "model.safetensors"))
         config = GPTBigCodeConfig.from_json_file(folder / "config.json")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        model = GPTBigCodeForCausalLM(config)
-        model.load_state_dict({**weights, TIED: weights[_EMBEDDING]})
+        checkpoint = Checkpoint(outline(config), tokenizer, _InMemory(weights))
+        if lacking := missing(checkpoint.outline, checkpoint.weights):
+            raise ValueError(f"{lacking[0]} does not fit config.json")  # noqa: TRY301  # one sentence for all
     except Exception as error:  # tokenizers raises nothing more precise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelInvalidError(f"the embedded model in {folder} is damaged ({reason}): reinstall fimd") from error
-    return model, tokenizer
+    return checkpoint
+
+
+class _InMemory:
+    """Tensors that have been read; a `WeightSource`."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self._tensors = tensors
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._tensors)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._tensors[name].shape)
+
+    def read(self, name: str) -> Tensor:
+        return self._tensors[name]

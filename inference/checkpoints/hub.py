@@ -1,123 +1,193 @@
-"""Loads a checkpoint from a folder or from the Hugging Face hub through transformers: no remote code, no pickles."""
+"""Gets files from the Hugging Face hub into its local cache. What is there already is never asked for again.
+
+Only weights, configuration, tokenizer and model card are downloaded, and safetensors rather than pickles where a
+repository has both.
+"""
 
 from __future__ import annotations
 
-import json
+import errno
+import fnmatch
+import hashlib
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]
-from huggingface_hub.errors import GatedRepoError
-from safetensors import SafetensorError
-from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from huggingface_hub import (
+    HfApi,
+    hf_hub_download,  # pyright: ignore[reportUnknownVariableType]
+    snapshot_download,  # pyright: ignore[reportUnknownVariableType]
+)
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from tqdm import tqdm
 
+from inference.checkpoints.files import weight_files
+from inference.checkpoints.source import Source
+from inference.engines.base import Report
 from inference.errors import ModelError, ModelInvalidError, ModelNotFoundError
 
 log = logging.getLogger(__name__)
 
-_WANTED_FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
-"""All that is ever downloaded: no pickles, no Python."""
+SMALL_FILES = ("*.json", "*.model", "*.txt", "*.tiktoken", "README.md")
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+"""In order of preference; never both."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a checkpoint is: a folder, or a repository on the hub with an optional revision."""
-
-    location: str
-    revision: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.location}@{self.revision}" if self.revision else self.location
-
-
-def load(source: Source, device: torch.device) -> tuple[PreTrainedModel, Tokenizer]:
-    """The model on `device`, and its tokenizer.
-
-    bfloat16 on CUDA; on a CPU float32, because bfloat16 without AVX512-BF16 or AMX is several times slower there.
+def fetch(source: Source, report: Report) -> Path:
+    """The folder (or the GGUF file) of `source`, downloaded if the cache doesn't hold all of it.
 
     Raises:
-        ModelNotFoundError: nothing there, or a gated repository whose licence has not been accepted.
-        ModelInvalidError: the files are truncated, inconsistent, pickles only, or need remote code.
+        ModelNotFoundError: no such repository, revision or file; gated; or no network.
+        ModelInvalidError: the repository holds nothing that can be served.
     """
+    return cached(source) or download(source, _reporting(report))
+
+
+def cached(source: Source) -> Path | None:
+    """The complete files of `source` in the local cache, or None. Asks no network."""
+    options: dict[str, Any] = {"revision": source.revision or None, "local_files_only": True}
     try:
-        folder = Path(source.location)
-        if not folder.is_dir():
-            folder = Path(snapshot_download(source.location, revision=source.revision, allow_patterns=_WANTED_FILES))
-        _check_folder(folder, source)
-        return _load_folder(folder, source, device)
+        folder = Path(cast(str, snapshot_download(source.repository, **options)))
+        if source.file:
+            return next(iter(sorted(folder.glob(source.file))), None)
+        if not (folder / "config.json").is_file():
+            return None
+        weight_files(folder)
+    except Exception as error:
+        log.debug("%s is not in the cache: %s", source, error)
+        return None
+    return folder
+
+
+def download(source: Source, bar: type[tqdm[Any]] | None = None) -> Path:
+    """Download what is missing of `source`, going on where an earlier download stopped; `bar` shows the progress.
+
+    Raises:
+        ModelNotFoundError, ModelInvalidError: see `fetch`.
+    """
+    revision = source.revision or None
+    try:
+        names = HfApi().list_repo_files(source.repository, revision=revision)
+        if source.file:
+            file = _matching_file(names, source)
+            return Path(hf_hub_download(source.repository, file, revision=revision, tqdm_class=bar))
+        wanted = [*SMALL_FILES, *_weight_files(names, source)]
+        path = snapshot_download(source.repository, revision=revision, allow_patterns=wanted, tqdm_class=cast(Any, bar))
+        return Path(path)
     except ModelError:
         raise
     except Exception as error:
-        log.debug("loading %s failed", source, exc_info=True)
+        log.debug("downloading %s failed", source, exc_info=True)
         raise _explained(error, source) from error
 
 
-def _load_folder(folder: Path, source: Source, device: torch.device) -> tuple[PreTrainedModel, Tokenizer]:
-    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-    config = cast(Any, AutoConfig).from_pretrained(folder, **options)
-    tokenizer = cast(Any, AutoTokenizer).from_pretrained(folder, **options)
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise ModelInvalidError(f"the tokenizer of {source} has no fast form (tokenizer.json): choose another model")
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    model, report = cast(Any, AutoModelForCausalLM).from_pretrained(
-        folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
-    )
-    # transformers fills what is missing with random numbers and only warns.
-    if wrong := sorted([*report["missing_keys"], *report["mismatched_keys"]], key=str):
-        raise ModelInvalidError(
-            f"the weights of {source} don't match its config.json ({len(wrong)} tensors, first {wrong[0]}): "
-            "choose a checkpoint in the layout of transformers' own class"
-        )
-    return model.to(device), tokenizer.backend_tokenizer
+def damaged(path: Path, on_bytes: Callable[[int], object] = lambda _: None) -> list[Path]:
+    """Those of the downloaded files under `path` whose SHA-256 isn't the one the hub gave; `on_bytes` hears progress.
+
+    The cache keeps large files under their checksum as their name.
+    """
+    wrong: list[Path] = []
+    for file in _large_files(path):
+        digest = hashlib.sha256()
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 24):
+                digest.update(block)
+                on_bytes(len(block))
+        if digest.hexdigest() != file.resolve().name:
+            wrong.append(file)
+    return wrong
 
 
-def _check_folder(folder: Path, source: Source) -> None:
-    """Name the first missing or unreadable file in a sentence of our own, before transformers guesses."""
-    config = folder / "config.json"
-    if not config.is_file():
-        raise ModelInvalidError(
-            f"{source} holds no config.json: name the folder that holds config.json and *.safetensors"
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise ModelInvalidError(
-            f"{source} holds no *.safetensors file: fimd reads no pickles (*.bin), so get the safetensors form"
-        )
-    for path in (config, folder / "model.safetensors.index.json"):
-        try:
-            content: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except ValueError as error:
-            raise ModelInvalidError(f"{path} is not valid JSON ({error}): download the model again") from error
-        # An index can name pickles too, and transformers would read them.
-        if any(not str(name).endswith(".safetensors") for name in content.get("weight_map", {}).values()):
-            raise ModelInvalidError(f"{path} names files that are not safetensors: fimd reads no pickles")
+def large_bytes(path: Path) -> int:
+    """Bytes that `damaged` reads."""
+    return sum(file.stat().st_size for file in _large_files(path))
+
+
+def _large_files(path: Path) -> list[Path]:
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    return [file for file in files if re.fullmatch(r"[0-9a-f]{64}", file.resolve().name)]
+
+
+def _matching_file(names: Sequence[str], source: Source) -> str:
+    if matching := sorted(fnmatch.filter(names, source.file)):
+        return matching[0]
+    page = f"https://huggingface.co/{source.repository}/tree/{source.revision or 'main'}"
+    raise ModelNotFoundError(f"{source.repository} holds no file {source.file}: see {page}")
+
+
+def _weight_files(names: Sequence[str], source: Source) -> list[str]:
+    """The weight files to download out of a repository's files."""
+    for pattern in _WEIGHTS:
+        if matching := [name for name in names if fnmatch.fnmatchcase(name, pattern)]:
+            return matching
+    if ggufs := [name for name in names if name.endswith(".gguf")]:
+        shown = ", ".join(f"hf:{source.repository}:{name}" for name in ggufs[:4])
+        raise ModelInvalidError(f"{source} holds GGUF files: name one of them, such as {shown}")
+    raise ModelInvalidError(f"{source} holds neither safetensors nor PyTorch weights: choose another repository")
+
+
+def _reporting(report: Report) -> type[tqdm[Any]]:
+    """A progress bar that tells `report` whole percents instead of drawing."""
+
+    class Reporting(tqdm):  # pyright: ignore[reportMissingTypeArgument,reportUntypedBaseClass]  # generic in stubs only
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            options.pop("name", None)
+            self._is_bytes = options.get("unit") == "B"
+            self._percent = -1
+            super().__init__(*arguments, **{**options, "disable": False, "file": _Nowhere()})
+
+        def display(self, *_arguments: Any, **_options: Any) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+            percent = int(100 * self.n / self.total) if self.total else 0
+            if self._is_bytes and percent != self._percent:
+                self._percent = percent
+                report(f"downloading: {percent} % of {self.total / 1e9:.1f} GB")
+            return True
+
+    return Reporting
+
+
+class _Nowhere:
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        return
 
 
 def _explained(error: Exception, source: Source) -> ModelError:
-    """The one sentence for whatever transformers, huggingface_hub or safetensors raised."""
+    """The one sentence for whatever huggingface_hub raised."""
     causes = list(_chain(error))
+
+    def has(*kinds: type[Exception]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    page = f"https://huggingface.co/{source.repository}"
+    if has(GatedRepoError):
+        return ModelNotFoundError(
+            f"{source} is gated: accept its licence at {page} and run `hf auth login`, then try again"
+        )
+    if has(RevisionNotFoundError):
+        return ModelNotFoundError(f"{source.repository} has no revision {source.revision!r}: see {page}/tree/main")
+    if has(RepositoryNotFoundError):
+        return ModelNotFoundError(f"there is no public model {source.repository!r} on the hub: check its name")
+    if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
+        return ModelNotFoundError(f"the disk is full, so {source} can't be downloaded: free some space and try again")
+    if has(LocalEntryNotFoundError, HfHubHTTPError, ConnectionError, TimeoutError):
+        return ModelNotFoundError(
+            f"{source} is not in the local Hugging Face cache and can't be downloaded: check name and network"
+        )
     reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
-    if any(isinstance(cause, GatedRepoError) for cause in causes):
-        return ModelNotFoundError(
-            f"{source} is gated: accept its licence at https://huggingface.co/{source.location} "
-            "and run `hf auth login`, then try again"
-        )
-    if any(isinstance(cause, SafetensorError) for cause in causes):
-        return ModelInvalidError(f"the weights of {source} are damaged or truncated ({reason}): download it again")
-    if "trust_remote_code" in str(error) or "custom code" in str(error):
-        return ModelInvalidError(
-            f"{source} needs code from its repository, which fimd never runs: choose a model with a native class"
-        )
-    if isinstance(error, OSError) and not Path(source.location).is_dir():
-        return ModelNotFoundError(
-            f"{source} is neither a folder nor in the local Hugging Face cache, and can't be downloaded: "
-            "check name and network"
-        )
-    return ModelInvalidError(f"{source} can't be loaded ({reason}): check that its files belong together")
+    return ModelNotFoundError(f"{source} can't be downloaded ({reason}): check name and network")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,27 +1,31 @@
-"""From a model's name in the settings to an engine that has passed its checks.
+"""From a model's name in the settings to an engine that has passed its self-test.
 
-Imports torch; `spec` and `deferred` are the light half.
+Imports torch; `spec`, `source` and `deferred` are the light half.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any, cast
+import logging
 
 import torch
-from tokenizers import Tokenizer
+from transformers import PreTrainedModel
 
-from inference import formats
-from inference.checkpoints import catalog, embedded, hub
-from inference.checkpoints.spec import Device, ModelSpec
+from inference import formats, licences
+from inference.checkpoints import assemble, embedded, hub, source
+from inference.checkpoints.folder import Checkpoint, open_checkpoint
+from inference.checkpoints.gguf_model import open_gguf
+from inference.checkpoints.precision import choose_device, choose_precision, in_gb, too_large
+from inference.checkpoints.source import Source
+from inference.checkpoints.spec import ModelSpec, Precision
 from inference.engines.base import Report
-from inference.engines.local import LocalEngine
-from inference.errors import ModelError, ModelInvalidError, ModelNotFoundError
+from inference.engines.local import About, LocalEngine
+from inference.errors import ModelError, ModelInvalidError
 from inference.formats import InfillFormat
-from inference.kv_cache import KeyValueCache
 from inference.models.transformers_model import TransformersModel
+from inference.self_check import self_test
 from inference.tokenizer import TextTokenizer
+
+log = logging.getLogger(__name__)
 
 
 def _unheard(message: str) -> None:
@@ -35,83 +39,119 @@ def load_engine(spec: ModelSpec, report: Report = _unheard) -> LocalEngine:
     Raises:
         ModelNotFoundError: no such name, folder, repository or device.
         ModelInvalidError: the files are there but can't be served.
+        ModelTooLargeError: it needs more memory than is free.
     """
-    device = _device(spec.device)
     report(f"reading {spec.name}")
-    row = catalog.find(spec.name)
+    found = source.find(spec.name, spec.revision)
     try:
-        if row is not None and not row.repository:
-            model, backend = embedded.load()
-            model = cast(Any, model).to(device)
-        else:
-            model, backend = hub.load(_source(spec.name, row), device)
-        infill = _format(spec, row, TextTokenizer(backend))
-        wrapped = TransformersModel(model)
-        _try_out(wrapped, backend, spec.name)
-    except ModelError:
+        return _load(spec, found, report)
+    except ModelError as error:
+        # Where a message names a file it is clear enough; else it should name the model.
+        if type(error) is ModelInvalidError and spec.name not in str(error) and str(found) not in str(error):
+            raise ModelInvalidError(f"{spec.name} can't be served: {error}") from error
         raise
     except Exception as error:
+        log.debug("loading %s failed", spec.name, exc_info=True)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelInvalidError(
             f"{spec.name} can't be served ({type(error).__name__}: {reason}): choose another"
         ) from error
-    notes: tuple[str, ...] = ()
-    if infill is formats.LEFT_TO_RIGHT and spec.format == "auto":
-        notes = (f"{spec.name} has no infilling tokens, so it only continues the text before the cursor",)
-    return LocalEngine(spec.name, wrapped, TextTokenizer(backend, infill.control_tokens), infill, notes=notes)
 
 
-def _device(name: Device) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ModelNotFoundError("this machine has no CUDA device that torch can use: set model.device to auto or cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
+    device = choose_device(spec.device)
+    checkpoint = open_source(found, report)
+    tokenizer = TextTokenizer(checkpoint.tokenizer)
+    infill = _format(spec, found, tokenizer)
+    model, precision, placement = _filled(spec, checkpoint, device, report)
+    row = found.row
+    licence = licences.find(row.licence if row else checkpoint.licence or infill.licence)
+    form = row.instructions if row else ""
+    about = About(
+        notices=tuple(filter(None, (placement, licence.notice(spec.name) if licence else ""))),
+        instruction_form=form if spec.instructions == "auto" else spec.instructions.removesuffix("few-shot"),
+    )
+    text_tokenizer = TextTokenizer(checkpoint.tokenizer, infill.control_tokens)
+    engine = LocalEngine(spec.name, TransformersModel(model, precision), text_tokenizer, infill, about)
+    engine.notes = (*_left_to_right_note(spec, infill, found), *self_test(engine))
+    for notice in engine.notices:
+        log.info("%s", notice)
+    return engine
 
 
-def _try_out(model: TransformersModel, backend: Tokenizer, name: str) -> None:
-    """Run the model once, on the tokenizer's last id: what does not fit together shows here, not at the first key."""
-    last = max(backend.get_vocab(with_added_tokens=True).values())
+def open_source(found: Source, report: Report = _unheard) -> Checkpoint:
+    """Open the checkpoint at `found`, downloading it if need be; its weights are not read yet.
+
+    Raises:
+        ModelNotFoundError, ModelInvalidError: see `load_engine`.
+    """
+    if found.is_embedded:
+        return embedded.open_embedded()
+    path = found.path or hub.fetch(found, report)
+    return open_gguf(path) if path.is_file() else open_checkpoint(path)
+
+
+def _filled(
+    spec: ModelSpec, checkpoint: Checkpoint, device: torch.device, report: Report
+) -> tuple[PreTrainedModel, Precision, str]:
+    """The model with its weights, their precision, and a sentence on where and how they are held."""
+    parameters = assemble.parameter_count(checkpoint.outline)
+    sizes = assemble.sizes(checkpoint.outline)
+    precision = choose_precision(spec.name, spec.precision, device, parameters, sizes)
+    report(f"reading {in_gb(sizes[precision])} of weights in {precision}")
     try:
-        model.forward([last], KeyValueCache())
-    except IndexError as error:
-        raise ModelInvalidError(
-            f"the tokenizer of {name} has more tokens than its weights have rows: they don't belong together"
-        ) from error
+        model = checkpoint.fill(device, precision)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise too_large(spec.name, precision, device, sizes) from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise too_large(spec.name, precision, device, sizes) from error
+    held = f"{parameters / 1e6:,.0f} million parameters in {precision} on {device}, {in_gb(sizes[precision])}"
+    return model, precision, f"{spec.name}: {held}"
 
 
-def _source(name: str, row: catalog.CatalogRow | None) -> hub.Source:
-    """Where the checkpoint called `name` is."""
-    if row is not None:
-        return hub.Source(row.repository)
-    # `expanduser` and `is_dir` raise for users that don't exist and for names that are too long.
-    try:
-        folder = Path(name).expanduser()
-        kind = "folder" if folder.is_dir() else "file" if folder.is_file() else ""
-    except (OSError, RuntimeError, ValueError):
-        folder, kind = Path(), ""
-    if kind == "folder":
-        return hub.Source(str(folder))
-    if kind == "file":
-        raise ModelInvalidError(f"{folder} is a file: name the folder that holds config.json and *.safetensors")
-    if repository := re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name):
-        return hub.Source(repository[1], repository[2])
-    guess = catalog.nearest(name)
-    names = ", ".join(known.name for known in catalog.CATALOG)
-    hint = f"did you mean {guess}?" if guess else f"give an existing folder, owner/repository, or one of {names}"
-    raise ModelNotFoundError(f"there is no model {name!r}: {hint}")
-
-
-def _format(spec: ModelSpec, row: catalog.CatalogRow | None, tokenizer: TextTokenizer) -> InfillFormat:
+def _format(spec: ModelSpec, found: Source, tokenizer: TextTokenizer) -> InfillFormat:
     """The infilling format, after checking that the tokenizer has every control token of it."""
-    wanted = row.format if row is not None and spec.format == "auto" else spec.format
+    wanted = spec.format
+    row = found.row
+    if (
+        wanted == "auto"
+        and row is not None
+        and (found.path is None or not formats.lacking(row.format, tokenizer.token_id))
+    ):
+        wanted = row.format
     if wanted == "auto":
-        return formats.detect(tokenizer.token_id)
+        return _recognised(spec.name, tokenizer)
     known = {one.name: one for one in (*formats.FORMATS, formats.LEFT_TO_RIGHT)}
     if wanted not in known:
         raise ModelInvalidError(f"there is no infilling format {wanted!r}: use auto or one of {', '.join(known)}")
-    missing = sorted(name for name in known[wanted].control_tokens if tokenizer.token_id(name) is None)
-    if missing:
+    if missing := formats.lacking(wanted, tokenizer.token_id):
         raise ModelInvalidError(
             f"the tokenizer of {spec.name} lacks {', '.join(missing)}, which the {wanted} format needs: "
             "set model.format to auto"
         )
     return known[wanted]
+
+
+def _recognised(name: str, tokenizer: TextTokenizer) -> InfillFormat:
+    row = formats.detect(tokenizer.token_id)
+    if incomplete := formats.incomplete(tokenizer.token_id, row):
+        family, missing = incomplete
+        raise ModelInvalidError(
+            f"the tokenizer of {name} has some of the {family} format's control tokens but not {', '.join(missing)}: "
+            "get its tokenizer files again, or set model.format"
+        )
+    if misplaced := formats.out_of_order(tokenizer.token_id, row):
+        raise ModelInvalidError(
+            f"the tokenizer of {name} gives {' and '.join(misplaced)} each other's places, which the {row.name} format "
+            f"doesn't: get its tokenizer files again, or set model.format to {row.name} if that is right"
+        )
+    return row
+
+
+def _left_to_right_note(spec: ModelSpec, infill: InfillFormat, found: Source) -> tuple[str, ...]:
+    expected = spec.format != "auto" or (found.row is not None and found.row.format == infill.name)
+    if infill is not formats.LEFT_TO_RIGHT or expected:
+        return ()
+    return (f"{spec.name} has no infilling tokens, so it only continues the text before the cursor",)

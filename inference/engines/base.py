@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Protocol
 
-from inference.request import Completion, Request, Step
+from inference.request import Completion, Instruction, Request, Step
 
 Steps = Generator[Step, None, Completion]
 """One computation: yields wherever it may be abandoned (the worker then closes it) and returns the completion."""
 
 
 class Engine(Protocol):
-    """One loaded model. Used by a single thread; only one computation runs at a time."""
+    """One loaded model. Used by a single thread: one step at a time, of one completion or of any number of answers."""
 
     @property
     def name(self) -> str:
@@ -20,12 +20,26 @@ class Engine(Protocol):
         ...
 
     @property
+    def follows_instructions(self) -> bool:
+        """Whether it was tuned to; any model answers, but another than such a one poorly."""
+        ...
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should be told once about this model, one sentence each."""
         ...
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What belongs into the log once, one sentence each: how it runs, and what its licence asks of its users."""
+        ...
+
     def complete(self, request: Request) -> Steps:
         """Infill `request`. Abandoning the generator at any step leaves the engine ready for the next request."""
+        ...
+
+    def answer(self, instruction: Instruction) -> Steps:
+        """Answer `instruction`; its steps carry the text as it grows. Independent of completions run in between."""
         ...
 
 

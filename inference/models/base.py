@@ -23,6 +23,11 @@ class CausalModel(Protocol):
         """Where the weights are, such as `cpu` or `cuda:0`."""
         ...
 
+    @property
+    def precision(self) -> str:
+        """Type of most of its weights, as the setting `model.precision` spells it."""
+        ...
+
     def forward(self, tokens: Sequence[int], cache: KeyValueCache) -> Tensor:
         """Append `tokens` [n ≥ 1] to `cache` and return the logits [vocabulary] that follow the last of them."""
         ...

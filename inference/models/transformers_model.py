@@ -21,7 +21,8 @@ _UNLIMITED = 8192
 class TransformersModel:
     """Wraps a loaded `PreTrainedModel`; implements `CausalModel`."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, precision: str = "fp32") -> None:
+        self.precision = precision
         # Called through Any: transformers' forward signatures differ by class and are not typed.
         self._model: Any = model.eval()
         self._device = model.device

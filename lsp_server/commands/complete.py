@@ -13,16 +13,17 @@ from lsp_server.completer import Suggestion
 from lsp_server.documents import Document, Position
 from lsp_server.exclusions import is_excluded
 from lsp_server.position_encoding import PositionEncoding
+from lsp_server.settings import Layer
 
 
-def complete(place: str, model: str | None, config: Path | None, as_json: bool) -> int:
+def complete(place: str, overrides: Layer, config: Path | None, as_json: bool) -> int:
     """Print the suggestion; returns the exit status, 0 also where there is nothing to suggest."""
-    settings = effective_settings(model, config)
+    settings = effective_settings(overrides, config)
     path, position = _parsed(place)
     uri = "file:///stdin" if path == "-" else Path(path).resolve().as_uri()
     if is_excluded(uri, settings.files.exclude):
         fail(f"{path} is among the files that are never read (files.exclude)")
-    document = Document(uri, "", 0, _text(path), PositionEncoding.UTF32)
+    document = Document(uri, "", 0, read_text(path), PositionEncoding.UTF32)
 
     async def ask() -> Suggestion | None:
         completer, status = await ready_completer(settings)
@@ -53,7 +54,8 @@ def _parsed(place: str) -> tuple[str, Position]:
     return parts[0], Position(numbers[0] - 1, numbers[1] - 1)
 
 
-def _text(path: str) -> str:
+def read_text(path: str) -> str:
+    """The text of a file, or of standard input for `-`; ends the command where it can't be read."""
     try:
         raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         return raw.decode("utf-8")

@@ -14,7 +14,7 @@ from rich.console import Console
 from inference.checkpoints.spec import ModelSpec
 from inference.errors import FimdError
 from lsp_server.commands.options import effective_settings, fail
-from lsp_server.settings import Settings, user_file
+from lsp_server.settings import Layer, Settings, user_file
 from lsp_server.version import VERSION
 
 if TYPE_CHECKING:  # imports torch
@@ -29,9 +29,9 @@ _AS_YOU_TYPE_MS = 500
 _WHEN_YOU_PAUSE_MS = 2000
 
 
-def doctor(model: str | None, config: Path | None, as_json: bool) -> int:
+def doctor(overrides: Layer, config: Path | None, as_json: bool) -> int:
     """Print the findings; returns 0 when the daemon would serve this model."""
-    settings = effective_settings(model, config)
+    settings = effective_settings(overrides, config)
     try:
         engine, result = _examine(settings)
     except FimdError as error:
@@ -50,7 +50,7 @@ def _examine(settings: Settings) -> tuple[LocalEngine, SelfCheck]:
         from inference.checkpoints.load import load_engine
         from inference.self_check import check
 
-        spec = ModelSpec(settings.model.name, settings.model.format, settings.model.device)
+        spec = ModelSpec(**settings.model.model_dump())
         engine = load_engine(spec, status.update)
         status.update("measuring")
         return engine, check(engine)

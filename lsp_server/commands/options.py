@@ -9,12 +9,13 @@ from typing import NoReturn
 from lsp_server.settings import Layer, Settings, merge, read_file, user_file
 
 
-def flags(model: str | None) -> Layer:
-    """The settings that command-line flags stand for."""
-    return Layer("command line", {"model": {"name": model}} if model else {})
+def flags(**model: str | None) -> Layer:
+    """The settings that command-line flags stand for; `model` are keys of that section, None where not given."""
+    given = {key: value for key, value in model.items() if value is not None}
+    return Layer("command line", {"model": given} if given else {})
 
 
-def effective_settings(model: str | None, config: Path | None) -> Settings:
+def effective_settings(overrides: Layer, config: Path | None) -> Settings:
     """Settings from the file and the flags, with a line on standard error for each entry that is ignored.
 
     A file that can't be read at all ends the command with status 2.
@@ -22,7 +23,7 @@ def effective_settings(model: str | None, config: Path | None) -> Settings:
     layer = file_layer(config)
     if layer.problems:
         fail(*layer.problems)
-    settings, problems = merge(layer, flags(model))
+    settings, problems = merge(layer, overrides)
     for problem in problems:
         print(f"fimd: {problem}", file=sys.stderr)
     return settings

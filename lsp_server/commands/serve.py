@@ -11,18 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from lsp_server.commands.options import fail, file_layer, flags
+from lsp_server.commands.options import fail, file_layer
 from lsp_server.model_host import ModelHost
 from lsp_server.server import FimdServer
+from lsp_server.settings import Layer
 from lsp_server.transport import protect_stdout, serve_stdio, serve_tcp
 
 ServerFactory = Callable[[ModelHost], FimdServer]
 
 
-def serve(tcp: str | None, model: str | None, config: Path | None, log_file: Path | None) -> NoReturn:
+def serve(tcp: str | None, overrides: Layer, config: Path | None, log_file: Path | None) -> NoReturn:
     """Run until the editor (or, over TCP, an interrupt) ends it, then end the process."""
     _start_log(log_file)
-    run(ModelHost(), tcp, lambda host: FimdServer(host, (file_layer(config),), flags(model)))
+    run(ModelHost(), tcp, lambda host: FimdServer(host, (file_layer(config),), overrides))
 
 
 def run(host: ModelHost, tcp: str | None, make_server: ServerFactory) -> NoReturn:

@@ -12,6 +12,12 @@ from lsp_server.settings import Settings
 
 async def ready_completer(settings: Settings) -> tuple[Completer | None, Status]:
     """A completer whose model has been loaded, or None with the status that says in one sentence why not."""
+    host, status = await ready_host(settings)
+    return (Completer(host, settings) if host else None), status
+
+
+async def ready_host(settings: Settings) -> tuple[ModelHost | None, Status]:
+    """The model, loaded, or None with the status that says in one sentence why not."""
     host = ModelHost()
     loop = asyncio.get_running_loop()
     settled = asyncio.Event()
@@ -24,4 +30,4 @@ async def ready_completer(settings: Settings) -> tuple[Completer | None, Status]
     host.use(settings.model)
     await settled.wait()
     status = host.status
-    return (Completer(host, settings) if status.phase == "ready" else None), status
+    return (host if status.phase == "ready" else None), status

@@ -12,7 +12,7 @@ from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM, PreTrainedToke
 
 STARCODER_TOKENS = ("<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>")
 SANTACODER_TOKENS = ("<|endoftext|>", "<fim-prefix>", "<fim-middle>", "<fim-suffix>", "<fim-pad>")
-CODEGEN25_TOKENS = ("<|endoftext|>", "<mask_1>", "<sep>", "<eom>")
+CODEGEN25_TOKENS = ("<|endoftext|>", "<sep>", "<eom>", "<mask_1>")
 
 TEXT = Path(__file__).read_text(encoding="utf-8")
 

@@ -11,17 +11,13 @@ from tokenizers import Tokenizer
 
 from inference import prompt
 from inference.checkpoints.embedded import FOLDER as EMBEDDED
-from inference.formats import FORMATS, LEFT_TO_RIGHT, InfillFormat
+from inference.formats import FORMATS, LEFT_TO_RIGHT, InfillFormat, Slot
 from inference.kv_cache import common_prefix_length
 from inference.request import Request
 from inference.tokenizer import TextTokenizer
 from tests.model import checkpoints
 
-TOKENS = {
-    "starcoder": checkpoints.STARCODER_TOKENS,
-    "santacoder": checkpoints.SANTACODER_TOKENS,
-    "codegen25": checkpoints.CODEGEN25_TOKENS,
-}
+TOKENS = {row.name: (*row.ascending_ids, *sorted(row.control_tokens - {*row.ascending_ids})) for row in FORMATS}
 STARCODER = next(row for row in FORMATS if row.name == "starcoder")
 TOKENIZER = TextTokenizer(checkpoints.tokenizer(), STARCODER.control_tokens)
 
@@ -30,25 +26,18 @@ def tokenizer_for(row: InfillFormat) -> TextTokenizer:
     return TextTokenizer(checkpoints.tokenizer(TOKENS[row.name]), row.control_tokens)
 
 
-def ids(tokenizer: TextTokenizer, *parts: str) -> list[int]:
-    """Names in angle brackets as control tokens, everything else as text."""
-    found: list[int] = []
-    for part in parts:
-        control = tokenizer.token_id(part) if part.startswith("<") else None
-        found += [control] if control is not None else tokenizer.encode(part)
-    return found
-
-
 @pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
 def test_control_tokens_are_single_ids_around_plain_text(row: InfillFormat) -> None:
     tokenizer = tokenizer_for(row)
-    expected = {
-        "starcoder": ("<fim_prefix>", "<fim_suffix>", "b\n", "<fim_middle>", "a = "),
-        "santacoder": ("<fim-prefix>", "<fim-suffix>", "b\n", "<fim-middle>", "a = "),
-        "codegen25": ("a = ", "<mask_1>", "b\n", "<|endoftext|>", "<sep>", "<mask_1>"),
-    }[row.name]
-    built = prompt.build(row.templates[row.order], tokenizer, Request("a = ", "b\n"), 100)
-    assert built == ids(tokenizer, *expected)
+    for template in row.templates.values():
+        expected: list[int | None] = []
+        for part in template:
+            if isinstance(part, str):
+                expected.append(tokenizer.token_id(part))
+            else:
+                expected += tokenizer.encode("a = " if part is Slot.PREFIX else "b\n")
+        assert prompt.build(template, tokenizer, Request("a = ", "b\n"), 100) == expected
+        assert None not in expected
 
 
 @pytest.mark.parametrize("kind", ["special", "added"])
@@ -58,7 +47,7 @@ def test_control_tokens_in_the_buffer_stay_text(row: InfillFormat, kind: str) ->
     backend = checkpoints.tokenizer(names) if kind == "special" else checkpoints.tokenizer((), names)
     tokenizer = TextTokenizer(backend, row.control_tokens)
     control = {tokenizer.token_id(name) for name in row.control_tokens}
-    buffer = "x = '" + "".join(sorted(row.control_tokens)) * 2 + "'\n<|endoftext|>"
+    buffer = "x = '" + "".join(sorted(row.control_tokens)) * 2 + "'\n<|endoftext|><EOT>"
     encoded = tokenizer.encode(buffer)
     assert control.isdisjoint(encoded)
     assert tokenizer.decode(encoded) == buffer

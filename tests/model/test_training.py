@@ -7,13 +7,14 @@ import random
 from dataclasses import replace
 from importlib.metadata import Distribution
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
 from tokenizers import Tokenizer
 
 from inference.checkpoints import embedded
-from inference.checkpoints.embedded import dequantise_rows, quantise_rows
+from inference.checkpoints.embedded import pack_rows, unpack_rows
 from inference.errors import ModelInvalidError
 from training import corpus, export, samples, tokenizer, train
 from training.corpus import SourceFile
@@ -215,13 +216,15 @@ def test_export_packs_a_model_that_the_package_loads(built: Path, tmp_path: Path
     train.train(built, built / "tokenizer.json", tmp_path / "run", replace(RECIPE, steps=10))
     before, after = export.export(built, built / "tokenizer.json", tmp_path / "run", tmp_path / "out")
     assert after == pytest.approx(before, abs=0.05)
-    model, backend = embedded.load(tmp_path / "out")
-    assert model.config.vocab_size == backend.get_vocab_size()
+    checkpoint = embedded.open_embedded(tmp_path / "out")
+    model = checkpoint.fill(torch.device("cpu"), "fp32")
+    assert cast(Any, model).get_input_embeddings().num_embeddings == checkpoint.tokenizer.get_vocab_size()
+    assert not any(parameter.is_meta for parameter in model.parameters())
 
 
 def test_int8_rows_are_within_half_a_step_of_the_weights() -> None:
     weight = torch.randn(7, 33) * torch.logspace(-3, 3, 7)[:, None]
-    restored = dequantise_rows(quantise_rows({"w": weight, "b": weight[0]}))
+    restored = unpack_rows(pack_rows({"w": weight, "b": weight[0]}))
     assert torch.equal(restored["b"], weight[0])
     step = weight.abs().amax(dim=1, keepdim=True) / 127
     assert bool(((restored["w"] - weight).abs() <= step * 0.5001).all())
@@ -240,5 +243,5 @@ def test_a_damaged_embedded_model_is_one_sentence(built: Path, tmp_path: Path, b
         config = tmp_path / "out/config.json"
         config.write_text(config.read_text().replace('"n_layer": 2', '"n_layer": 3'))
     with pytest.raises(ModelInvalidError, match="reinstall fimd") as caught:
-        embedded.load(tmp_path / "out")
+        embedded.open_embedded(tmp_path / "out")
     assert "\n" not in str(caught.value)

@@ -54,6 +54,7 @@ def test_what_already_follows_is_not_repeated(marked: str, completion: str, show
         ("f(\n    ‸\n)\n", "x,\n    y,", "x,\n    y,"),
         ("a = 1\nret‸\nreturn a\n", "urn a", ""),
         ("a = 1\nret‸\nreturn a\n", "urn a\nb = 2", ""),
+        ("‸\nreturn a\n", "\n\nreturn a", ""),
     ],
 )
 def test_the_next_line_is_not_repeated(marked: str, completion: str, shown: str) -> None:
