@@ -39,7 +39,7 @@ clean: ## remove what was made, except a training run
 
 .venv/.development: .venv/.package
 	@echo "installing the tools for tests, lint and training"
-	$(PIP) install --constraint constraints.txt --editable '.[test,lint,training]'
+	$(PIP) install --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@
 
 .venv/bin/python:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import pairwise
 from typing import Literal
 
 Order = Literal["psm", "spm", "left-to-right"]
@@ -207,12 +206,10 @@ def incomplete(token_id: TokenId, detected: InfillFormat) -> tuple[str, list[str
 
 
 def out_of_order(token_id: TokenId, row: InfillFormat) -> list[str]:
-    """Two neighbours among `row.ascending_ids` whose ids in the vocabulary do not ascend, or an empty list."""
+    """The names among `row.ascending_ids` as the vocabulary numbers them, where that is another order; else empty."""
     ids = {name: identifier for name in row.ascending_ids if (identifier := token_id(name)) is not None}
-    for (left, left_id), (right, right_id) in pairwise(ids.items()):
-        if left_id >= right_id:
-            return [left, right]
-    return []
+    found = sorted(ids, key=lambda name: ids[name])
+    return [] if found == list(ids) else found
 
 
 def control_names() -> frozenset[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Generator
+from concurrent.futures import InvalidStateError
 from typing import Any, cast
 
 from cattrs import Converter
@@ -56,6 +57,8 @@ class FimdProtocol(LanguageServerProtocol):
         except JsonRpcException as error:
             if is_request:
                 self.refuse(message["id"], types.ErrorCodes(error.code), error.message)
+        except InvalidStateError:
+            log.debug("a reply came to a request of ours that nobody waits for any more")
         except ConnectionError:
             raise
         except Exception:
@@ -127,13 +130,15 @@ class FimdProtocol(LanguageServerProtocol):
         yield from self._own_handler(types.TEXT_DOCUMENT_DID_CLOSE, params)
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
-    def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Generator[Any, Any, Any]:
-        """Give a command's handler the whole parameters: pygls gives it the arguments only, without progress token."""
+    async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> object:  # pyright: ignore[reportIncompatibleMethodOverride]  # pygls takes either
+        """Run a command, which must be a coroutine function that takes the whole parameters.
+
+        pygls gives it the arguments only, without the progress token, and a cancel would not reach it.
+        """
         handler = cast(dict[str, Any], self.fm.commands).get(params.command)
         if handler is None:
             raise JsonRpcInvalidParams(f"there is no command {params.command!r}")
-        result = yield handler, (params,), None
-        return result
+        return await handler(params)
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *args: Any) -> Handlers:

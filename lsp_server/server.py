@@ -206,8 +206,11 @@ def _register_assistant(server: FimdServer) -> None:
     def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
         return server.code_actions(params)
 
+    async def execute(params: types.ExecuteCommandParams) -> str | None:
+        return await server.assistant.run(params)
+
     for name in COMMANDS:
-        server.command(name)(server.assistant.run)
+        server.command(name)(execute)
 
 
 def _section(value: object) -> dict[str, Any]:

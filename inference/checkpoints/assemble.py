@@ -20,9 +20,19 @@ from inference.checkpoints.weights import WeightSource
 from inference.errors import ModelInvalidError
 from inference.models.int8 import Int8Embedding, Int8Linear
 
+_MOST_LAYERS = 1024
+"""More is damage: their modules alone would fill the memory."""
+
 
 def outline(config: PreTrainedConfig) -> PreTrainedModel:
-    """The model of a config without its weights: all parameters are on the meta device."""
+    """The model of a config without its weights: all parameters are on the meta device.
+
+    Raises:
+        ModelInvalidError: the config claims more layers than any model has.
+    """
+    layers = getattr(config, "num_hidden_layers", None) or 0
+    if layers > _MOST_LAYERS:
+        raise ModelInvalidError(f"a model of {layers} layers can't be: its config is damaged")
     with torch.device("meta"):
         return cast(Any, AutoModelForCausalLM).from_config(config, trust_remote_code=False).eval()
 

@@ -29,6 +29,8 @@ _GPT2 = Source(repository="openai-community/gpt2", file="merges.txt")
 _MERGES_FILES = ("merges.txt", "vocab.bpe")
 """The second is its name in OpenAI's own release."""
 
+_GPT2_MERGES = 50_000
+_PUBLISHED_SIZE = 51_200
 _SPACE, _TAB = "Ġ", "ĉ"
 _LONGEST_SPACES, _LONGEST_TABS = 31, 9
 _END_OF_TEXT = "<|endoftext|>"
@@ -68,8 +70,10 @@ def build(merges: list[tuple[str, str]], vocabulary_size: int) -> Tokenizer:
     """The tokenizer that CodeGen2.5's rules make of GPT-2's `merges`.
 
     Raises:
-        ValueError: `vocabulary_size` leaves no room for `<mask_1>`.
+        ValueError: these are not GPT-2's merges, or `vocabulary_size` leaves no room for `<mask_1>`.
     """
+    if not merges or (vocabulary_size == _PUBLISHED_SIZE and len(merges) != _GPT2_MERGES):
+        raise ValueError(f"it holds {len(merges):,} merges and not {_GPT2_MERGES:,}")
     tokens = [*_byte_symbols(), *(left + right for left, right in merges), _END_OF_TEXT]
     runs = [*_run_lengths(_SPACE, _LONGEST_SPACES), *_run_lengths(_TAB, _LONGEST_TABS)]
     vocabulary = {token: index for index, token in enumerate([*tokens, *runs])}

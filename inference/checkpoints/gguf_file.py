@@ -24,6 +24,7 @@ from torch import Tensor
 from inference.errors import ModelInvalidError
 
 _MAGIC = b"GGUF"
+_OLDER_MAGICS = {b"lmgg", b"tjgg", b"fmgg", b"algg"}
 _VERSIONS = (2, 3)
 _SCALARS: Mapping[int, str] = {
     0: "<u1", 1: "<i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4", 6: "<f4", 7: "?", 10: "<u8", 11: "<i8", 12: "<f8",
@@ -122,6 +123,10 @@ class _Header:
         self._path, self._data, self._at = path, data, 0
         self.metadata: dict[str, Any] = {}
         self.entries: dict[str, _Entry] = {}
+        if data[:4] in _OLDER_MAGICS:
+            raise ModelInvalidError(
+                f"{path} is in a ggml format from before GGUF, without merges: get the model as GGUF or safetensors"
+            )
         if data[:4] != _MAGIC:
             raise ModelInvalidError(f"{path} is no GGUF file (it begins with {data[:4]!r}): choose another")
         self._at = 4

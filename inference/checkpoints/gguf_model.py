@@ -69,14 +69,17 @@ def open_gguf(path: Path) -> Checkpoint:
     weights = _NamedWeights(file, names, layers="transformer.h" if architecture == "starcoder" else "model.layers")
     try:
         config = make_config(_Keys(file, architecture))
-    except (TypeError, ValueError, ZeroDivisionError) as error:
+        model = outline(config)
+    except ModelInvalidError:
+        raise
+    except Exception as error:  # whatever a class makes of sizes that don't fit together
         raise ModelInvalidError(f"{path} is damaged: its metadata makes no model ({_first_line(error)})") from error
     if architecture == "llama":
         weights.unpermuted_heads = {
             "self_attn.q_proj": config.num_attention_heads,
             "self_attn.k_proj": config.num_key_value_heads,
         }
-    return Checkpoint(outline(config), tokenizer, weights, licence=file.text("general.license"))
+    return Checkpoint(model, tokenizer, weights, licence=file.text("general.license"))
 
 
 class _NamedWeights:
@@ -151,10 +154,13 @@ class _Keys:
             raise ModelInvalidError(f"{self.file.path} is a mixture of experts, which fimd can't read from GGUF yet")
         if not self.has("token_embd.weight"):
             raise ModelInvalidError(f"{self.file.path} has no token_embd.weight: it is no language model, or damaged")
+        rows, width = (*self.file.shape("token_embd.weight"), 0)[:2]
+        if width != self.integer("embedding_length") or self.integer("attention.head_count") > width:
+            raise ModelInvalidError(f"{self.file.path} is damaged: its metadata and its tensors differ in width")
         return {
-            "vocab_size": self.file.shape("token_embd.weight")[0],
+            "vocab_size": rows,
             "max_position_embeddings": self.integer("context_length"),
-            "hidden_size": self.integer("embedding_length"),
+            "hidden_size": width,
             "num_hidden_layers": self.integer("block_count"),
             "num_attention_heads": self.integer("attention.head_count"),
             "tie_word_embeddings": not self.has("output.weight"),
@@ -193,10 +199,13 @@ class _Keys:
 
 def _starcoder(keys: _Keys) -> PreTrainedConfig:
     common = keys.common
+    positions = keys.file.shape("position_embd.weight")[0] if keys.has("position_embd.weight") else 0
+    if positions != common["max_position_embeddings"]:
+        raise ModelInvalidError(f"{keys.file.path} is damaged: its metadata and its tensors differ in positions")
     rows = keys.file.shape("blk.0.attn_qkv.weight")[0] if keys.has("blk.0.attn_qkv.weight") else 0
     width = common["hidden_size"]
     return GPTBigCodeConfig(
-        **{key: value for key, value in common.items() if key != "num_key_value_heads"},
+        **common,
         n_inner=keys.integer("feed_forward_length", 4 * width),
         layer_norm_epsilon=keys.real("attention.layer_norm_epsilon", 1e-5),
         # The converter writes one key/value head whatever the model has; the rows tell.

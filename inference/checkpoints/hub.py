@@ -29,7 +29,7 @@ from huggingface_hub.errors import (
 )
 from tqdm import tqdm
 
-from inference.checkpoints.files import weight_files
+from inference.checkpoints.files import read_json, weight_files
 from inference.checkpoints.source import Source
 from inference.engines.base import Report
 from inference.errors import ModelError, ModelInvalidError, ModelNotFoundError
@@ -54,17 +54,19 @@ def fetch(source: Source, report: Report) -> Path:
 def cached(source: Source) -> Path | None:
     """The complete files of `source` in the local cache, or None. Asks no network."""
     options: dict[str, Any] = {"revision": source.revision or None, "local_files_only": True}
-    try:
-        folder = Path(cast(str, snapshot_download(source.repository, **options)))
-        if source.file:
-            return next(iter(sorted(folder.glob(source.file))), None)
-        if not (folder / "config.json").is_file():
-            return None
-        weight_files(folder)
-    except Exception as error:
-        log.debug("%s is not in the cache: %s", source, error)
-        return None
-    return folder
+    for wanted in [source.file] if source.file else _WEIGHTS:
+        try:
+            patterns = [*SMALL_FILES, wanted]
+            folder = Path(cast(str, snapshot_download(source.repository, allow_patterns=patterns, **options)))
+            if source.file:
+                return min(folder.glob(source.file))
+            read_json(folder / "config.json")
+            weight_files(folder)
+        except Exception as error:  # none, or not all of it
+            log.debug("%s of %s is not in the cache: %s", wanted, source, error)
+        else:
+            return folder
+    return None
 
 
 def download(source: Source, bar: type[tqdm[Any]] | None = None) -> Path:

@@ -144,8 +144,8 @@ def _recognised(name: str, tokenizer: TextTokenizer) -> InfillFormat:
         )
     if misplaced := formats.out_of_order(tokenizer.token_id, row):
         raise ModelInvalidError(
-            f"the tokenizer of {name} gives {' and '.join(misplaced)} each other's places, which the {row.name} format "
-            f"doesn't: get its tokenizer files again, or set model.format to {row.name} if that is right"
+            f"the tokenizer of {name} numbers the {row.name} format's control tokens as {', '.join(misplaced)}, which "
+            f"are the wrong places: get its tokenizer files again, or set model.format to {row.name} if that is right"
         )
     return row
 

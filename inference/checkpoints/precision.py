@@ -102,7 +102,8 @@ def _suited(device: torch.device, parameters: int, possible: list[Precision]) ->
         return "fp16"
     is_large = parameters >= _INT8_FROM_PARAMETERS
     best: list[Precision] = ["int8", "fp32", "bf16"] if is_large else ["fp32", "int8", "bf16"]
-    return ([one for one in best if one in possible] or best)[0]
+    best = [one for one in best if one in possible] or best
+    return best[0]
 
 
 def too_large(

@@ -35,6 +35,9 @@ def write(
     pre: str = "starcoder",
     early: bool = False,
     metadata: Mapping[str, Any] | None = None,
+    tensors: Mapping[str, Any] | None = None,
+    sentencepiece: tuple[list[str], list[float], list[int]] | None = None,
+    leave_out: str = "",
 ) -> Path:
     """Write `model` with its matrices as `kind`, vectors as F32.
 
@@ -60,13 +63,21 @@ def write(
             writer.add_layer_norm_eps(config.norm_epsilon)
         else:
             writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    _add_tokenizer(writer, tokenizer, config.vocab_size, pre, early)
+    if sentencepiece is not None:
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list(sentencepiece[0])
+        writer.add_token_scores(sentencepiece[1])
+        writer.add_token_types(sentencepiece[2])
+    else:
+        _add_tokenizer(writer, tokenizer, config.vocab_size, pre, early)
     for key, value in (metadata or {}).items():
         writer.add_string(key, value) if isinstance(value, str) else writer.add_uint32(key, value)
     for name, tensor in model.state_dict().items():
-        if name == "lm_head.weight" and config.tie_word_embeddings:
+        if name == leave_out or (name == "lm_head.weight" and config.tie_word_embeddings):
             continue
         _add_tensor(writer, name, tensor, kind, architecture, config)
+    for name, values in (tensors or {}).items():
+        writer.add_tensor(name, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

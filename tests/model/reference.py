@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -31,7 +31,7 @@ def generated(
 ) -> list[int]:
     """Greedy `generate()` of `count` tokens, never `banned` ones and not beginning with `first` ones."""
     ids = torch.tensor([list(prompt)])
-    output = cast(Any, model).generate(
+    output = model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         do_sample=False,

@@ -126,7 +126,7 @@ def test_it_is_converted_once_and_kept_as_safetensors(tmp_path: Path, monkeypatc
 
 
 def test_the_conversion_equals_transformers_own_loader(tmp_path: Path) -> None:
-    """The converted folder is an ordinary checkpoint: transformers loads it, and `generate()` agrees with the engine."""
+    """The converted folder is an ordinary checkpoint: transformers loads it, and its `generate()` agrees."""
     from transformers import GPTBigCodeForCausalLM
 
     folder = layouts.santacoder(tmp_path)

@@ -17,11 +17,16 @@ Message = dict[str, Any]
 
 
 class RawClient:
-    """One JSON-RPC connection over a pair of streams. Answers the server's own requests with null."""
+    """One JSON-RPC connection over a pair of streams.
+
+    Answers the server's own requests with what `responses` has for their method, else with null.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.replies: dict[object, list[Message]] = defaultdict(list)
         self.notifications: list[Message] = []
+        self.asked: list[Message] = []
+        self.responses: dict[str, Message | None] = {}
         self.version = 1
         self.closed = False
         self._reader, self._writer = reader, writer
@@ -128,7 +133,8 @@ class RawClient:
             except (asyncio.IncompleteReadError, ConnectionError):
                 return
             if "method" in message and "id" in message:
-                self.send({"id": message["id"], "result": None})
+                self.asked.append(message)
+                self.send({"id": message["id"], "result": self.responses.get(message["method"])})
             elif "method" in message:
                 self.notifications.append(message)
             else:
