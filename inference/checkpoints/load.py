@@ -6,6 +6,7 @@ Imports torch; `spec`, `source` and `deferred` are the light half.
 from __future__ import annotations
 
 import logging
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedModel
@@ -63,6 +64,7 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
     checkpoint = open_source(found, report)
     tokenizer = TextTokenizer(checkpoint.tokenizer)
     infill = _format(spec, found, tokenizer)
+    _check_rows(spec.name, infill, tokenizer, checkpoint)
     model, precision, placement = _filled(spec, checkpoint, device, report)
     row = found.row
     licence = licences.find(row.licence if row else checkpoint.licence or infill.licence)
@@ -148,6 +150,18 @@ def _recognised(name: str, tokenizer: TextTokenizer) -> InfillFormat:
             f"are the wrong places: get its tokenizer files again, or set model.format to {row.name} if that is right"
         )
     return row
+
+
+def _check_rows(name: str, infill: InfillFormat, tokenizer: TextTokenizer, checkpoint: Checkpoint) -> None:
+    """Refuse a tokenizer to which a control token was added that the weights don't know."""
+    rows = cast(Any, checkpoint.outline).get_input_embeddings().num_embeddings
+    for token in sorted(infill.required_tokens):
+        identifier = tokenizer.token_id(token)
+        if identifier is not None and identifier >= rows:
+            raise ModelInvalidError(
+                f"the tokenizer of {name} gives {token} the id {identifier}, but the weights have {rows} rows: "
+                "get its tokenizer files again"
+            )
 
 
 def _left_to_right_note(spec: ModelSpec, infill: InfillFormat, found: Source) -> tuple[str, ...]:

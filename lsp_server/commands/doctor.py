@@ -70,20 +70,33 @@ def _print(settings: Settings, config: Path | None, engine: LocalEngine, result:
         ("fimd", f"{VERSION} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"),
         ("libraries", ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)),
         ("settings", str(file) if file.exists() else f"defaults ({file} does not exist)"),
-        ("model", f"{engine.name} on {result.device}: {shape}"),
+        ("model", f"{engine.name} in {result.precision} on {result.device}: {shape}"),
         ("control tokens", f"single ids: {names}" if names else "none: left to right only"),
-        ("plain text", "stays text" if result.text_is_plain else "BROKEN: control tokens in a buffer act as such"),
+        ("plain text", _text_finding(result)),
         ("canned infill", f"{result.infill_prompt!r} → {result.infill_text!r}"),
+        ("end of infill", _end_finding(result)),
         ("prefill", f"{result.prefill_tokens_per_s:,.0f} tokens/s"),
         ("decode", f"{result.decode_tokens_per_s:,.0f} tokens/s"),
         ("the daemon will", _plan(settings, answer_ms)),
-        *(("note", note) for note in engine.notes),
+        *(("note", note) for note in (*engine.notes, *engine.notices)),
     ]
     console = Console(highlight=False)
     for label, value in rows:
         console.print(f"[bold]{label:>15}[/bold]  ", end="")
         console.print(value, markup=False, soft_wrap=True)
     console.print("[green]It works.[/green]" if result.ok else "[red]It would not work: see BROKEN above.[/red]")
+
+
+def _text_finding(result: SelfCheck) -> str:
+    if not result.text_is_plain:
+        return "BROKEN: control tokens in a buffer act as such"
+    return "stays text, and comes back as it was" if result.text_is_kept else "BROKEN: the tokenizer changes it"
+
+
+def _end_finding(result: SelfCheck) -> str:
+    if result.end_rank is None:
+        return "the format has no end token"
+    return f"after the right answer the end token is choice {result.end_rank:,} of {result.vocabulary_size:,}"
 
 
 def _plan(settings: Settings, answer_ms: float) -> str:

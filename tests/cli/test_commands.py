@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from inference.checkpoints.source import find
+from inference.formats import control_names
 from lsp_server.commands.demo import demo
+from tests.model import layouts
 
 SOURCE = Path(queue.__file__)
 LINE = (
@@ -132,3 +135,72 @@ def test_the_demo_says_so_when_the_daemon_does_not_start(
     with pytest.raises(SystemExit):
         demo(None, None)
     assert "the daemon did not start" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", layouts.FAMILIES)
+def test_each_family_is_served_by_doctor_and_complete(tmp_path: Path, family: str) -> None:
+    maker = [sys.executable, str(Path(__file__).parents[1] / "make_checkpoint.py"), family, str(tmp_path)]
+    model = subprocess.run(maker, capture_output=True, text=True, check=True).stdout.strip()
+    doctor = fimd("doctor", "--model", model, "--json")
+    assert doctor.returncode == 0, doctor.stderr
+    findings = json.loads(doctor.stdout)
+    assert findings["ok"]
+    expected = {"gguf": "santacoder", "gpteacher": "starcoder", "santacoder-mha": "santacoder"}
+    assert findings["format"] == expected.get(family, "left-to-right" if family.endswith("no-fim") else family)
+    done = fimd("complete", f"{SOURCE}:{LINE}:14", "--model", model, "--json")
+    assert done.returncode == 0
+    assert not any(token in json.loads(done.stdout)["text"] for token in control_names())
+
+
+def test_doctor_names_a_swapped_token_and_fails(tmp_path: Path) -> None:
+    folder = layouts.starcoder(tmp_path)
+    path = folder / "tokenizer.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("<fim_suffix>", "<suffix>"), encoding="utf-8")
+    done = fimd("doctor", "--model", str(folder))
+    assert done.returncode == 2
+    assert "<fim_suffix>" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_ask_answers_and_marks_a_model_that_was_not_tuned_for_it(tmp_path: Path) -> None:
+    done = fimd("ask", f"{SOURCE}:{LINE}-{LINE + 2}", "What does this code do?", "--max-tokens", "40")
+    assert done.returncode == 0
+    assert done.stdout.strip()
+    assert "not an instruction model" in done.stderr
+    alone = fimd("ask", "Write a Python function: add two numbers", "--max-tokens", "20")
+    assert (alone.returncode, bool(alone.stdout.strip())) == (0, True)
+    piped = fimd("ask", "-", "Explain this.", stdin="x = 1\n")
+    assert piped.returncode == 0
+    repository = find("starcoder-gpteacher").repository.rpartition("/")[2]
+    tuned = fimd("ask", "Say something.", "--max-tokens", "5", "--model", str(layouts.gpteacher(tmp_path / repository)))
+    assert tuned.returncode == 0
+    assert "not an instruction model" not in tuned.stderr
+    assert "cut after 5 tokens" in tuned.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ask", "a", "b", "c"), "one instruction in quotes"),
+        (("ask", " "), "one instruction in quotes"),
+        (("ask", "/no/such/file.py", "explain"), "can't read"),
+        (("ask", f"{SOURCE}:9-2", "explain"), "FILE:L1-L2"),
+        (("ask", f"{SOURCE}:0", "explain"), "FILE:L1-L2"),
+        (("ask", f"{SOURCE}:999999", "explain"), "no line 999999"),
+        (("ask", "/project/.env", "explain"), "never read"),
+        (("ask", "hello", "--model", "/nonexistent"), "no model '/nonexistent'"),
+        (("doctor", "--device", "cuda"), "no CUDA device"),
+        (("doctor", "--device", "mps"), "no MPS device"),
+    ],
+)
+def test_mistakes_in_new_commands_are_one_line(arguments: tuple[str, ...], words: str) -> None:
+    done = fimd(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_precision_is_what_was_asked_for() -> None:
+    findings = json.loads(fimd("doctor", "--precision", "int8", "--json").stdout)
+    assert findings["precision"] == "int8"
+    assert fimd("doctor", "--precision", "int3").returncode == 2

@@ -72,6 +72,8 @@ def santacoder(folder: Path, *, multi_query: bool = True, infills: bool = True, 
     special = SANTACODER_SPECIAL if infills else (END,)
     backend = bigcode_tokenizer(last=special)
     _save_tokenizer(folder, backend, special)
+    for name in ("vocab.json", "merges.txt"):
+        (folder / name).unlink()
     rows = -(-backend.get_vocab_size() // 128) * 128  # padded, as 49,280 for 49,157 tokens
     torch.manual_seed(3)
     tensors = {name: torch.randn(shape) * 0.1 for name, shape in _custom_shapes(rows, multi_query).items()}

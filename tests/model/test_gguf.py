@@ -200,7 +200,7 @@ def test_sentencepiece_vocabularies_are_rebuilt_from_their_scores(tmp_path: Path
 
 
 def test_a_gguf_file_is_read_layer_by_layer(tmp_path: Path) -> None:
-    """Peak memory while loading stays below 1.3 times what serving needs, though the file is packed four times smaller."""
+    """Peak memory while loading stays below 1.3 times what serving needs, of whatever type the file is."""
     backend = layouts.bigcode_tokenizer(last=layouts.SANTACODER_SPECIAL)
     model = checkpoints.model(backend.get_vocab_size(), n_embd=1024, n_layer=20, n_head=8, positions=256)
     path = gguf_writer.write(tmp_path / "large.gguf", model, backend, Kind.Q4_K)

@@ -24,7 +24,8 @@ from tests.model.test_decoding import complete
 CODE = "def add(a, b):\n    return a + b\n"
 CARD_PROMPT = (
     "Below is an instruction that describes a task, paired with an input that provides further context. Write a "
-    "response that appropriately completes the request.\n\n### Instruction:\nExplain.\n\n### Input:\n{input}\n\n### Response:"
+    "response that appropriately completes the request.\n\n"
+    "### Instruction:\nExplain.\n\n### Input:\n{input}\n\n### Response:"
 )
 
 
@@ -79,16 +80,15 @@ def test_gpteacher_answers_as_generate_does_token_by_token(engine: LocalEngine, 
     assert completion.is_cut or len(decoded) < 12
 
 
-def test_gpteacher_infills_too(engine: LocalEngine) -> None:
+def test_gpteacher_infills_as_generate_does_token_by_token(engine: LocalEngine, folder: Path) -> None:
     assert engine.format.name == "starcoder"
     assert engine.tokenizer.token_id("[PAD]") in engine.tokenizer.control_ids
     backend = layouts.bigcode_tokenizer(layouts.STARCODER_SPECIAL, ["[PAD]"])
     prompt = reference.assembled(
         backend, "<fim_prefix>", "<fim_suffix>", reference.SUFFIX, "<fim_middle>", reference.PREFIX
     )
-    built, written, _ = reference.completed(engine)
-    assert built == prompt
-    assert written
+    model: Any = GPTBigCodeForCausalLM.from_pretrained(pickles.convert(folder), dtype=torch.float32)
+    reference.check_equal(engine, model, prompt)
 
 
 def test_the_tokenizer_of_gpteacher_equals_the_one_its_files_were_written_from(engine: LocalEngine) -> None:
