@@ -10,9 +10,8 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import platformdirs
 from lsprotocol import types
@@ -20,6 +19,7 @@ from pygls.lsp.server import LanguageServer
 
 from inference.request import CancelToken, Completion, Instruction, Step
 from lsp_server import code_actions
+from lsp_server.answer_progress import AnswerProgress
 from lsp_server.code_actions import Lines
 from lsp_server.documents import Document, Documents
 from lsp_server.model_host import ModelHost
@@ -29,10 +29,6 @@ log = logging.getLogger(__name__)
 EXPLAIN, WRITE = "fimd.explain", "fimd.writeCode"
 COMMANDS = (EXPLAIN, WRITE)
 
-_REPORT_S = 0.2
-"""Between two progress messages; people read no faster."""
-
-_MESSAGE_LENGTH = 80
 _TIMEOUT_S = 5.0
 _KEPT_EXPLANATIONS = 20
 _CAVEAT = "(not an instruction model)"
@@ -134,7 +130,7 @@ class Assistant:
         """The model's answer, streamed as progress; None if it was cancelled there, or another model came meanwhile."""
         loop = asyncio.get_running_loop()
         cancel = CancelToken()
-        progress = await _Progress.begin(self._server, f"fimd: {title}", client_token, cancel)
+        progress = await AnswerProgress.begin(self._server, f"fimd: {title}", client_token, cancel)
         self._tokens.add(cancel)
         try:
             future = self._host.worker.answer(instruction, cancel, lambda step: _in_loop(loop, progress.report, step))
@@ -195,57 +191,6 @@ class Assistant:
 
 
 _WARNING = types.MessageType.Warning
-
-
-class _Progress:
-    """A progress message in the client, if it shows any; cancelling it there cancels the computation."""
-
-    def __init__(self, server: LanguageServer, token: types.ProgressToken | None) -> None:
-        self._server = server
-        self._token = token
-        self._last = 0.0
-
-    @classmethod
-    async def begin(
-        cls, server: LanguageServer, title: str, client_token: types.ProgressToken | None, cancel: CancelToken
-    ) -> _Progress:
-        """Begin under the client's own token, or under a new one where it can show that."""
-        window = server.client_capabilities.window
-        token = client_token
-        if token is None and window is not None and window.work_done_progress:
-            token = str(uuid.uuid4())
-            try:
-                creating = cast(Any, server.work_done_progress).create_async(token)  # untyped in pygls
-                await asyncio.wait_for(creating, _TIMEOUT_S)
-            except Exception as error:
-                log.info("the client shows no progress: %s", error)
-                token = None
-
-        def cancelled(future: Future[Any]) -> None:
-            del future
-            cancel.cancel()
-
-        if token is not None:
-            value = types.WorkDoneProgressBegin(title, cancellable=True)
-            server.work_done_progress.begin(token, value)
-            server.work_done_progress.tokens[token].add_done_callback(cancelled)
-        return cls(server, token)
-
-    def report(self, step: Step) -> None:
-        """Show the end of the text so far, now and then."""
-        now = time.monotonic()
-        if self._token is None or not step.text or now - self._last < _REPORT_S:
-            return
-        self._last = now
-        message = " ".join(step.text.split())[-_MESSAGE_LENGTH:]
-        self._server.work_done_progress.report(self._token, types.WorkDoneProgressReport(message=message))
-
-    def end(self) -> None:
-        """Take it away."""
-        if self._token is not None:
-            self._server.work_done_progress.end(self._token, types.WorkDoneProgressEnd())
-            self._server.work_done_progress.tokens.pop(self._token, None)
-            self._token = None
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, act: Callable[[Step], None], step: Step) -> None:
