@@ -123,7 +123,7 @@ def too_large(
 
 def serving_bytes(weight_bytes: int) -> int:
     """What serving takes, all in all, for so many bytes of weights."""
-    return int(weight_bytes * (1 + _OVERHEAD_SHARE)) + _OVERHEAD_BYTES
+    return int(weight_bytes * (1 + _OVERHEAD_SHARE)) + min(_OVERHEAD_BYTES, weight_bytes)
 
 
 def free_bytes(device: torch.device) -> int:
@@ -133,9 +133,12 @@ def free_bytes(device: torch.device) -> int:
     free = psutil.virtual_memory().available
     try:
         limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        # Files that were read count as used, though they give way.
+        entries = (line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        cached = sum(int(value) for name, value in entries if name in {"inactive_file", "active_file"})
     except (OSError, ValueError):  # no container, no limit, or another system
         return free
-    return min(free, max(0, limit - used))
+    return min(free, max(0, limit - max(0, used - cached)))
 
 
 def in_gb(size: int) -> str:

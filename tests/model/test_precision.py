@@ -76,7 +76,8 @@ def test_a_device_that_is_not_there() -> None:
 
 def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text("5000000\n")
-    (tmp_path / "memory.current").write_text("2000000\n")
+    (tmp_path / "memory.current").write_text("2500000\n")
+    (tmp_path / "memory.stat").write_text("anon 2000000\ninactive_file 400000\nactive_file 100000\n")
     monkeypatch.setattr(precision, "_CGROUP", tmp_path)
     assert precision.free_bytes(CPU) == 3_000_000
     (tmp_path / "memory.max").write_text("max\n")
