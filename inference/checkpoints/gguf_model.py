@@ -132,7 +132,8 @@ class _Keys:
         """
         value = self.file.metadata.get(f"{self._architecture}.{key}", default)
         if not isinstance(value, int) or value < 1:
-            what = "lacks" if value is None else f"has {value!r} for"
+            shown = repr(value)[:40] if isinstance(value, int | float | bytes) else "a list"
+            what = "lacks" if value is None else f"has {shown} for"
             raise ModelInvalidError(
                 f"{self.file.path} {what} {self._architecture}.{key}: it is damaged or of an unsupported kind"
             )

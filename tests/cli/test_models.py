@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load, save
 
 from tests.fake_hub import FakeHub, serving
 from tests.model import layouts
 
 STARCODER = "bigcode/starcoderbase-1b"
 SANTACODER = "bigcode/santacoder"
+MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +113,13 @@ def test_pull_gets_what_is_needed_checks_it_and_prints_the_licence(hub: FakeHub,
 
 
 def test_pull_goes_on_where_it_broke_off(hub: FakeHub, home: Path) -> None:
-    hub.breaks_after = 300_000
+    weights = {**load(hub.repositories[STARCODER]["model.safetensors"]), "padding": torch.zeros(5 * MIB)}
+    hub.repositories[STARCODER] = {**hub.repositories[STARCODER], "model.safetensors": save(weights)}
+    hub.breaks_after = 15 * MIB  # the client writes 10 MiB at a time
     first = fimd(hub, home, "models", "pull", STARCODER)
     second = fimd(hub, home, "models", "pull", STARCODER)
     assert second.returncode == 0, first.stderr + second.stderr
-    resumed = [line for line in hub.requests if re.search(r"model\.safetensors bytes=[1-9]\d+-$", line)]
+    resumed = [line for line in hub.requests if re.search(rf"model\.safetensors bytes={10 * MIB}-$", line)]
     assert resumed, "only the rest was asked for"
 
 
