@@ -26,3 +26,12 @@ class ModelInvalidError(ModelError):
 
 class ModelTooLargeError(ModelError):
     """The model needs more memory than is free."""
+
+
+_LONGEST_REASON = 160
+
+
+def reason(error: BaseException) -> str:
+    """What a library's exception says, as a part of one sentence: its first line, not too long."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". :")
+    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"

@@ -51,7 +51,7 @@ def build(form: str, instruction: Instruction) -> InstructionPrompt:
         preamble = _ALPACA_WITH_INPUT if code else _ALPACA
         asked = f"### Input:\n{code}\n\n" if code else ""
         return InstructionPrompt(
-            f"{preamble}\n\n### Instruction:\n{text}\n\n{asked}### Response:", ("\n### ", "\n\n### ")
+            f"{preamble}\n\n### Instruction:\n{text}\n\n{asked}### Response:", ("\n### Instruction", "\n### Input")
         )
     asked = f"Code:\n{code}\n" if code else ""
     return InstructionPrompt(f"{_EXAMPLES}Question: {text}\n{asked}Answer:\n", ("\nQuestion:",))

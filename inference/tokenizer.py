@@ -9,9 +9,11 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from inference.formats import control_names
+
 _REPLACEMENT = "\ufffd"
 
-_CONTROL_SPELLING = re.compile(r"\W?<\S+>|\[\S+\]")
+_BARRED = re.compile(r"<[|｜]\S+[|｜]>")  # noqa: RUF001  # DeepSeek's bars
 _EXTRA_SPACE = re.compile(r'Prepend\(|prepend_scheme="?(first|always)|add_prefix_space=True')
 
 
@@ -19,7 +21,7 @@ class TextTokenizer:
     """Encodes buffer text as plain text only and decodes what a model wrote.
 
     `control_tokens` are the names that must never come out of `encode`, whatever the text contains; added tokens that
-    are spelled like them (`<|im_end|>`) are never text either.
+    are spelled with bars (`<|im_end|>`), or are control tokens of any format, are never text either.
     """
 
     def __init__(self, backend: Tokenizer, control_tokens: Iterable[str] = ()) -> None:
@@ -28,8 +30,9 @@ class TextTokenizer:
         backend.no_truncation()
         backend.no_padding()
         added = backend.get_added_tokens_decoder()
-        spelled = {token.content for token in added.values() if _CONTROL_SPELLING.fullmatch(token.content)}
-        names = {*control_tokens, *spelled}
+        known = control_names()
+        spelled = {token.content for token in added.values() if _BARRED.fullmatch(token.content)}
+        names = {*control_tokens, *spelled, *(token.content for token in added.values() if token.content in known)}
         self.control_ids = frozenset(
             {index for index, token in added.items() if token.special}
             | {index for name in names if (index := backend.token_to_id(name)) is not None}
@@ -49,6 +52,12 @@ class TextTokenizer:
     def vocabulary_size(self) -> int:
         """Number of ids, added tokens included."""
         return self._backend.get_vocab_size(with_added_tokens=True)
+
+    @property
+    def padding_ids(self) -> frozenset[int]:
+        """Ids that only fill up a vocabulary, as converters to GGUF name them: `[PAD49157]` has the id 49157."""
+        vocabulary = self._backend.get_vocab(with_added_tokens=True)
+        return frozenset(index for token, index in vocabulary.items() if token == f"[PAD{index}]")
 
     @property
     def highest_id(self) -> int:

@@ -157,33 +157,30 @@ class Worker:
     def _advance(self, job: _Answer) -> bool:
         """Run one step of an answer; whether there are more."""
         engine = self._engine
-        if job.steps is None:
-            if engine is None or not job.future.set_running_or_notify_cancel():
-                _settle(job.future, None)
-                return False
-            job.steps = engine.answer(job.instruction)
-        if job.token.cancelled:
-            job.steps.close()
-            _settle(job.future, None)
-            return False
         try:
-            job.on_step(next(job.steps))
+            if job.steps is None:
+                if engine is None or job.token.cancelled or not job.future.set_running_or_notify_cancel():
+                    _settle(job.future, None)
+                    return False
+                job.steps = engine.answer(job.instruction)
+            if not job.token.cancelled:
+                job.on_step(next(job.steps))
+                return True
+            _close(job.steps)
+            _settle(job.future, None)
         except StopIteration as done:
             _settle(job.future, done.value)
         except BaseException as error:  # see `_compute`
             log.exception("an answer failed")
-            job.steps.close()
+            _close(job.steps)
             _settle(job.future, error)
-        else:
-            return True
         return False
 
     def _load(self, loader: EngineLoader) -> None:
         with self._wake:
             answers, self._answers = self._answers, deque()
         for answer in answers:
-            if answer.steps is not None:
-                answer.steps.close()
+            _close(answer.steps)
             _settle(answer.future, None)
         self._engine = None  # frees the old weights before the new ones are read
         try:
@@ -240,6 +237,14 @@ class Worker:
 def _answer_none(job: _Job) -> None:
     if job.future.set_running_or_notify_cancel():
         job.future.set_result(None)
+
+
+def _close(steps: Steps | None) -> None:
+    try:
+        if steps is not None:
+            steps.close()
+    except BaseException:
+        log.exception("a computation could not be closed")
 
 
 def _settle(future: Future[Completion | None], outcome: Completion | BaseException | None) -> None:

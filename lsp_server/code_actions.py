@@ -10,14 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _HASH = {
-    "python", "ruby", "shellscript", "perl", "r", "yaml", "toml", "makefile", "dockerfile", "elixir", "julia",
-    "powershell", "nim", "coffeescript", "tcl",
+    "python", "ruby", "shellscript", "perl", "r", "yaml", "toml", "makefile", "dockerfile", "julia",
+    "powershell", "nim", "coffeescript", "tcl", "php", "terraform", "bash", "sh", "zsh", "fish", "cmake", "graphql",
+    "make", "elixir", "crystal", "starlark",
 }  # fmt: skip
 _DASHES = {"lua", "sql", "haskell", "elm", "ada", "vhdl"}
-_SEMICOLON = {"lisp", "clojure", "scheme", "emacs-lisp", "commonlisp", "asm", "ini"}
+_SEMICOLON = {"lisp", "clojure", "scheme", "emacs-lisp", "elisp", "commonlisp", "asm", "ini"}
 _PERCENT = {"latex", "tex", "matlab", "erlang", "prolog"}
+_SLASHES = {
+    "c", "cpp", "objective-c", "objective-cpp", "csharp", "java", "javascript", "javascriptreact", "typescript",
+    "typescriptreact", "go", "rust", "swift", "kotlin", "scala", "dart", "groovy", "zig", "d", "php", "less", "scss",
+}  # fmt: skip
+_BLOCKS = _SLASHES | {"css"}
+"""Languages with comments between slash-star and star-slash."""
+
 _CLOSERS = frozenset(")]}>;, ")
-_FENCE = re.compile(r"```[\w+-]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
+_FENCE = re.compile(r"^```[^\n]*\n?(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +66,40 @@ def block_at(lines: Sequence[str], line: int) -> Lines | None:
 
 def comment_at(lines: Sequence[str], line: int, language: str) -> tuple[Lines, str] | None:
     """The comment that `line` belongs to, over all its lines, and its text without marks; None where there is none."""
+    if line >= len(lines):
+        return None
+    if language in _BLOCKS and (block := _block_comment(lines, line)):
+        return block
     marker = _marker(language)
-    if line >= len(lines) or not marker.match(lines[line]):
+    if marker is None or not marker.match(lines[line]):
         return None
     first = last = line
     while first > 0 and marker.match(lines[first - 1]):
         first -= 1
     while last + 1 < len(lines) and marker.match(lines[last + 1]):
         last += 1
-    stripped = [re.sub(r"\s*\*/\s*$", "", marker.sub("", text)).strip() for text in lines[first : last + 1]]
-    text = " ".join(part for part in stripped if part)
+    text = " ".join(filter(None, (marker.sub("", one).strip() for one in lines[first : last + 1])))
+    return (Lines(first, last), text) if text else None
+
+
+def _block_comment(lines: Sequence[str], line: int) -> tuple[Lines, str] | None:
+    """The comment between slash-star and star-slash around `line`, if nothing else stands on its lines."""
+    first = next((number for number in range(line, -1, -1) if lines[number].lstrip().startswith("/*")), None)
+    if first is None:
+        return None
+    last = next((number for number in range(first, len(lines)) if "*/" in lines[number]), None)
+    if last is None or last < line or not lines[last].rstrip().endswith("*/"):
+        return None
+    inner = " ".join(re.sub(r"^\s*(/\*+|\*(?!/))|\*+/\s*$", "", one).strip() for one in lines[first : last + 1])
+    text = " ".join(inner.replace("*/", " ").split())
     return (Lines(first, last), text) if text else None
 
 
 def code_in(answer: str) -> str:
     """The code in a model's answer: what stands in its first fence, or else all of it."""
-    fenced = _FENCE.search(answer)
-    return (fenced[1] if fenced else answer).strip("\n").rstrip()
+    plain = answer.replace("\r\n", "\n").replace("\r", "\n")
+    fenced = _FENCE.search(plain)
+    return (fenced[1] if fenced else plain).strip("\n").rstrip()
 
 
 def indented(code: str, indentation: str) -> str:
@@ -116,10 +141,15 @@ def _body(lines: Sequence[str], head: int) -> Lines:
     return Lines(head, last)
 
 
-def _marker(language: str) -> re.Pattern[str]:
-    """What a comment line of a language begins with."""
-    mark = r"(?://+|/\*+|\*(?!/)|\*/)"
-    for mark_of, languages in ((r"#+(?!!)", _HASH), ("--+", _DASHES), (";+", _SEMICOLON), ("%+", _PERCENT)):
+def _marker(language: str) -> re.Pattern[str] | None:
+    """What a comment line of a language begins with; None where it is not known."""
+    for mark, languages in (
+        (r"#+(?!!)", _HASH),
+        ("//+", _SLASHES),
+        ("--+", _DASHES),
+        (";+", _SEMICOLON),
+        ("%+", _PERCENT),
+    ):
         if language in languages:
-            mark = mark_of
-    return re.compile(rf"\s*{mark}")
+            return re.compile(rf"\s*{mark}")
+    return None

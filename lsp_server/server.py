@@ -50,7 +50,7 @@ class FimdServer(LanguageServer):
         self._overrides = overrides or Layer("command line", {})
         self._told: set[str] = set()
         self.completer = Completer(host, Settings())
-        self.assistant = Assistant(self, host, self.protocol.documents, self.tell)
+        self.assistant = Assistant(self, host, self.protocol.documents, self._serves, self.tell)
         self.exit_code = 1
         self.stop_event = threading.Event()
         self.background: set[asyncio.Task[Any]] = set()
@@ -66,9 +66,10 @@ class FimdServer(LanguageServer):
     def code_actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         """What can be asked about the place, in a file that is served."""
         document = self.protocol.documents.get(params.text_document.uri)
-        if document is None or not self.completer.serves(document.uri, document.language):
-            return []
-        return self.assistant.offers(document, params)
+        return [] if document is None else self.assistant.offers(document, params)
+
+    def _serves(self, document: Document) -> bool:
+        return self.completer.serves(document.uri, document.language)
 
     def forget_all(self) -> None:
         """The connection ends: stop computing for it."""
@@ -186,6 +187,7 @@ def _register(server: FimdServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:
         server.completer.forget(params.text_document.uri)
+        server.assistant.forget(params.text_document.uri)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:

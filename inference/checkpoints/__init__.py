@@ -1,1 +1,1 @@
-"""Finding and reading model files. Safetensors only; no pickles, no remote code."""
+"""From a model's name to an engine: finding, downloading, converting and reading model files. No remote code."""

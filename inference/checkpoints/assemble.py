@@ -7,6 +7,7 @@ be, and one layer of the file's own type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -14,11 +15,16 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from inference import freed_memory
 from inference.checkpoints.precision import DTYPES
 from inference.checkpoints.spec import Precision
 from inference.checkpoints.weights import WeightSource
-from inference.errors import ModelInvalidError
+from inference.errors import ModelInvalidError, reason
 from inference.models.int8 import Int8Embedding, Int8Linear
+
+_FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+_MASKS = re.compile(r"(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$|attn_rot_embd")
+"""Stored by older versions beside the weights; computed nowadays."""
 
 _MOST_LAYERS = 1024
 """More is damage: their modules alone would fill the memory."""
@@ -30,11 +36,25 @@ def outline(config: PreTrainedConfig) -> PreTrainedModel:
     Raises:
         ModelInvalidError: the config claims more layers than any model has.
     """
-    layers = getattr(config, "num_hidden_layers", None) or 0
-    if layers > _MOST_LAYERS:
-        raise ModelInvalidError(f"a model of {layers} layers can't be: its config is damaged")
+    check_layers(getattr(config, "num_hidden_layers", 1))
     with torch.device("meta"):
         return cast(Any, AutoModelForCausalLM).from_config(config, trust_remote_code=False).eval()
+
+
+def check_layers(count: object) -> None:
+    """Refuse a number of layers that no model has, before anything of that size is made.
+
+    Raises:
+        ModelInvalidError: it is none of 1 to 1,024.
+    """
+    if not isinstance(count, int) or not 1 <= count <= _MOST_LAYERS:
+        raise ModelInvalidError(f"a model of {reason(ValueError(count))} layers can't be: its config is damaged")
+
+
+def unplaced(model: PreTrainedModel, source: WeightSource) -> list[str]:
+    """Names of tensors of layers for which the model has no place: its config must be another model's."""
+    known = {*model.state_dict(), *_tied(model)}
+    return sorted(name for name in source.names - known if re.search(r"\.\d+\.", name) and not _MASKS.search(name))
 
 
 def parameter_count(model: PreTrainedModel) -> int:
@@ -47,7 +67,9 @@ def sizes(model: PreTrainedModel) -> dict[Precision, int]:
     count = parameter_count(model)
     packed = 0
     linear = {id(module.weight) for module in model.modules() if type(module) is nn.Linear}
-    table = id(cast(Any, model).get_input_embeddings().weight)
+    embedding = cast(Any, model).get_input_embeddings()
+    # A class of its own may do more than look rows up (Gemma scales them), so it stays as it is.
+    table = id(embedding.weight) if type(embedding) is nn.Embedding else 0
     for parameter in model.parameters():
         # A tied table is kept twice: as rows to look up, and packed as the output layer.
         copies = (id(parameter) in linear) + (id(parameter) == table)
@@ -65,6 +87,17 @@ def missing(model: PreTrainedModel, source: WeightSource) -> list[str]:
     ]
 
 
+def has_own_head(model: PreTrainedModel, source: WeightSource) -> bool:
+    """Whether `source` holds an output layer beside, and different from, the embedding table it is tied to."""
+    return any(
+        name in source.names
+        and target in source.names
+        and source.shape(name) == source.shape(target)
+        and not torch.equal(source.read(name), source.read(target))
+        for name, target in _tied(model).items()
+    )
+
+
 def fill(model: PreTrainedModel, source: WeightSource, device: torch.device, precision: Precision) -> None:
     """Give the `outline` of a model its weights from `source`, which must not miss any.
 
@@ -77,6 +110,11 @@ def fill(model: PreTrainedModel, source: WeightSource, device: torch.device, pre
 
     def read(name: str) -> Tensor:
         tensor = source.read(tied.get(name, name))
+        if tensor.dtype not in _FLOATS:
+            raise ModelInvalidError(
+                f"the weights hold {name} as {tensor.dtype}, which is quantised in a way fimd can't unpack: "
+                "choose the unquantised model, or a GGUF file"
+            )
         if not bool(torch.isfinite(tensor.sum(dtype=torch.float32))):
             raise ModelInvalidError(f"the weights hold NaN or infinity in {name}: download the model again")
         return tensor
@@ -87,7 +125,8 @@ def fill(model: PreTrainedModel, source: WeightSource, device: torch.device, pre
         if precision == "int8" and type(module) is nn.Linear:
             bias = read(f"{prefix}bias") if "bias" in _own(module) else None
             _replace(model, path, Int8Linear(read(f"{prefix}weight"), bias))
-        elif precision == "int8" and module is table:
+            freed_memory.release()
+        elif precision == "int8" and module is table and type(module) is nn.Embedding:
             _replace(model, path, Int8Embedding(read(f"{prefix}weight")))
         else:
             for name in _own(module):
@@ -96,6 +135,7 @@ def fill(model: PreTrainedModel, source: WeightSource, device: torch.device, pre
     if precision != "int8":
         cast(Any, model).tie_weights()
     _fill_buffers(model, device)
+    freed_memory.release()
 
 
 def quantise(model: PreTrainedModel) -> None:
@@ -104,8 +144,8 @@ def quantise(model: PreTrainedModel) -> None:
     for path, module in _modules(model):
         if type(module) is nn.Linear:
             _replace(model, path, Int8Linear(module.weight.detach(), module.bias))
-        elif module is table:
-            _replace(model, path, Int8Embedding(cast(Tensor, module.weight).detach()))
+        elif module is table and type(module) is nn.Embedding:
+            _replace(model, path, Int8Embedding(module.weight.detach()))
 
 
 def _tied(model: PreTrainedModel) -> Mapping[str, str]:

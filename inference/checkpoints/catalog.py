@@ -6,6 +6,7 @@ Facts are from each model's card on the Hugging Face hub.
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,12 +107,13 @@ def find(name: str) -> CatalogRow | None:
     return next((row for row in CATALOG if row.name == name.lower()), None)
 
 
-def by_repository(name: str, file: str = "") -> CatalogRow | None:
-    """The row of a repository, named in full or, as clones are, by its last part; with `file`, of that GGUF file."""
+def by_repository(name: str, file: str = "", revision: str = "") -> CatalogRow | None:
+    """The row of a repository, named in full or, as clones are, by its last part; of a GGUF file or revision in it."""
     if not name:
         return None
     rows = [row for row in CATALOG if name in {row.repository, row.repository.rpartition("/")[2]}]
-    return next((row for row in rows if row.file == file), rows[0] if rows and not file else None)
+    rows = [row for row in rows if fnmatch.fnmatch(file, row.file)] if file else rows
+    return next((row for row in rows if row.revision == revision), rows[0] if rows else None)
 
 
 def nearest(name: str) -> str | None:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from inference.checkpoints.files import SAFETENSORS_INDEX
-from inference.errors import ModelInvalidError
+from inference.errors import ModelInvalidError, reason
 
 _LAYOUT_VERSION = 1
 """Counted up when a conversion changes: older results are then made anew."""
@@ -28,17 +31,21 @@ _LAYOUT_VERSION = 1
 _SHARD_BYTES = 256 * 1024**2
 """Tensors are written when so many bytes are together, so a conversion needs no memory to speak of."""
 
+_SCRATCH = ".converting-"
+_DAY_S = 86_400
+_SEALED = {".json", ".txt", ".model", ".tiktoken", ".bin", ".safetensors"}
 _COPIED = ("*.json", "*.txt", "*.model", "*.tiktoken", "README.md")
 
 
 def target(folder: Path, kind: str) -> Path:
     """Where the conversion of `folder` as it is now belongs; `kind` names the converter."""
-    seal = hashlib.sha256(f"{_LAYOUT_VERSION} {kind} {folder.resolve()}".encode())
+    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
+    seal = hashlib.sha256(f"{_LAYOUT_VERSION} {kind}".encode())
     for file in sorted(folder.iterdir()):
-        if file.is_file():
+        if file.is_file() and file.suffix in _SEALED:
             status = file.stat()
             seal.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
-    return platformdirs.user_cache_path("fimd") / "converted" / f"{kind}-{seal.hexdigest()[:16]}"
+    return platformdirs.user_cache_path("fimd") / "converted" / f"{kind}-{place}-{seal.hexdigest()[:16]}"
 
 
 def write(folder: Path, out: Path, config: Mapping[str, Any], tensors: Iterable[tuple[str, Tensor]]) -> Path:
@@ -49,7 +56,8 @@ def write(folder: Path, out: Path, config: Mapping[str, Any], tensors: Iterable[
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".converting-") as scratch:
+        _remove_remains(out)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=_SCRATCH) as scratch:
             new = Path(scratch) / out.name
             new.mkdir()
             for pattern in _COPIED:
@@ -58,17 +66,29 @@ def write(folder: Path, out: Path, config: Mapping[str, Any], tensors: Iterable[
                         shutil.copyfile(file, new / file.name)
             (new / "config.json").write_text(json.dumps(dict(config), indent=2), encoding="utf-8")
             _write_shards(new, tensors)
+            for file in new.iterdir():  # before the new name makes them count
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
             try:
                 new.replace(out)
             except OSError:
                 if not out.is_dir():  # else another process was faster
                     raise
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ModelInvalidError(
-            f"{folder} has to be converted once, but {out.parent} can't be written ({error.strerror or error}): "
-            "make room there"
+            f"{folder} has to be converted once, but {out.parent} can't be written ({reason(error)}): "
+            "free some space there, or make it writable"
         ) from error
     return out
+
+
+def _remove_remains(out: Path) -> None:
+    """Remove earlier conversions of the same folder, and what a process that was killed has left a day ago."""
+    prefix = out.name.rpartition("-")[0]
+    for old in out.parent.iterdir():
+        is_remains = old.name.startswith(_SCRATCH) and time.time() - old.stat().st_mtime > _DAY_S
+        if is_remains or old.name.startswith(f"{prefix}-"):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_shards(folder: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +26,7 @@ from inference.checkpoints.files import read_json
 from inference.checkpoints.precision import DTYPES
 from inference.checkpoints.spec import Precision
 from inference.checkpoints.weights import WeightSource, open_folder
-from inference.errors import ModelError, ModelInvalidError
+from inference.errors import ModelError, ModelInvalidError, reason
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
+_MOST_LABELS = 10_000
 _LOCAL: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 
 
@@ -51,35 +53,47 @@ class Checkpoint:
     licence: str = ""
     """As its publisher's model card or metadata has it."""
 
+    def check(self) -> None:
+        """Compare names and shapes of the weights with the outline's; reads nothing.
+
+        Raises:
+            ModelInvalidError: they don't fit together.
+        """
+        lacking = assemble.missing(self.outline, self.weights)
+        if lacking and (self.folder is None or any(name in self.weights.names for name in lacking)):
+            raise _mismatch(self, len(lacking), lacking[0])
+        if not lacking and (unplaced := assemble.unplaced(self.outline, self.weights)):
+            raise _mismatch(self, len(unplaced), unplaced[0])
+
     def fill(self, device: torch.device, precision: Precision) -> PreTrainedModel:
         """The model with its weights.
 
         Raises:
             ModelInvalidError: weights and config.json don't fit together.
         """
-        lacking = assemble.missing(self.outline, self.weights)
-        if not lacking:
-            assemble.fill(self.outline, self.weights, device, precision)
-            return self.outline
-        if self.folder is None or all(name in self.weights.names for name in lacking):
-            raise _mismatch(len(lacking), lacking[0])
-        return self._loaded_by_transformers(self.folder, device, precision)
+        self.check()
+        if self.folder is not None and assemble.missing(self.outline, self.weights):
+            return self._loaded_by_transformers(self.folder, device, precision)
+        assemble.fill(self.outline, self.weights, device, precision)
+        return self.outline
 
     def _loaded_by_transformers(self, folder: Path, device: torch.device, precision: Precision) -> PreTrainedModel:
         """For checkpoints whose names differ from the class's own, which transformers knows how to map."""
         model, report = cast(Any, AutoModelForCausalLM).from_pretrained(
             folder,
             config=self.outline.config,
-            dtype=DTYPES[precision],
+            # In int8's case half of float32's memory, for the moment that there are both.
+            dtype=torch.bfloat16 if precision == "int8" else DTYPES[precision],
             use_safetensors=True,
             output_loading_info=True,
             **_LOCAL,
         )
         # transformers fills what is missing with random numbers and only warns.
         if wrong := sorted([*report["missing_keys"], *report["mismatched_keys"]], key=str):
-            raise _mismatch(len(wrong), str(wrong[0]))
+            raise _mismatch(self, len(wrong), str(wrong[0]))
         if precision == "int8":
             assemble.quantise(model)
+            model.float()
         return model.eval().to(device)
 
 
@@ -114,11 +128,36 @@ def converted(folder: Path) -> Path:
 
 def _open(original: Path) -> Checkpoint:
     folder = converted(original)
+    _check_config(folder)
     config: PreTrainedConfig = cast(Any, AutoConfig).from_pretrained(folder, **_LOCAL)
+    try:
+        weights = open_folder(folder)
+    except ModelInvalidError:
+        if folder == original:
+            raise
+        shutil.rmtree(folder)  # a conversion can be damaged too, and then is made again
+        weights = open_folder(converted(original))
+    outline = assemble.outline(config)
+    if assemble.has_own_head(outline, weights):
+        config.tie_word_embeddings = False
+        outline = assemble.outline(config)
     # The original's tokenizer files: those of a conversion are copies.
-    return Checkpoint(
-        assemble.outline(config), _tokenizer(original), open_folder(folder), folder, card_licence(original)
-    )
+    return Checkpoint(outline, _tokenizer(original), weights, folder, card_licence(original))
+
+
+def _check_config(folder: Path) -> None:
+    """Refuse what would cost memory or be misread before transformers makes anything of it."""
+    raw = read_json(folder / "config.json")
+    for key in ("n_layer", "num_hidden_layers", "num_layers"):
+        assemble.check_layers(raw.get(key) or 1)
+    if isinstance(labels := raw.get("num_labels"), int) and labels > _MOST_LABELS:
+        raise ModelInvalidError(f"{folder / 'config.json'} claims {labels} labels: it is damaged, download it again")
+    if isinstance(quantised := raw.get("quantization_config"), dict):
+        method = cast(dict[str, Any], quantised).get("quant_method", "an unknown method")
+        raise ModelInvalidError(
+            f"{folder} was quantised by its publisher ({method}), which fimd can't unpack: "
+            "choose the unquantised model, or a GGUF file"
+        )
 
 
 def _tokenizer(folder: Path) -> Tokenizer:
@@ -149,20 +188,21 @@ def card_licence(folder: Path) -> str:
     return ""
 
 
-def _mismatch(count: int, first: str) -> ModelInvalidError:
+def _mismatch(checkpoint: Checkpoint, count: int, first: str) -> ModelInvalidError:
+    ours = "config.json" if checkpoint.folder else "metadata"
     return ModelInvalidError(
-        f"the weights don't match config.json ({count} tensors, first {first}): "
-        "choose a checkpoint in the layout of transformers' own class"
+        f"the weights don't match the {ours} ({count} tensors, first {first}): the files belong to different models, "
+        "or to a class that transformers doesn't have"
     )
 
 
 def _explained(error: Exception, folder: Path) -> ModelError:
     """The one sentence for whatever transformers, tokenizers or safetensors raised."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
+    why = reason(error)
     if isinstance(error, SafetensorError):
-        return ModelInvalidError(f"the weights of {folder} are damaged or truncated ({reason}): download it again")
+        return ModelInvalidError(f"the weights of {folder} are damaged or truncated ({why}): download it again")
     if "trust_remote_code" in str(error) or "custom code" in str(error):
         return ModelInvalidError(
             f"{folder} needs code from its repository, which fimd never runs: choose a model with a native class"
         )
-    return ModelInvalidError(f"{folder} can't be loaded ({reason}): check that its files belong together")
+    return ModelInvalidError(f"{folder} can't be loaded ({why}): check that its files belong together")

@@ -34,7 +34,7 @@ _MAX_ENTRIES = 65_536
 _MAX_ELEMENTS = 1 << 22
 """Of one metadata array: several times the largest vocabulary."""
 
-_UNPACKED_ELEMENTS = 1 << 20
+_UNPACKED_ELEMENTS = 1 << 18
 _MAX_DIMENSIONS = 4
 _MAX_ALIGNMENT = 1 << 20
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from transformers import GPTBigCodeConfig, LlamaConfig, PreTrainedConfig, Qwen2Config, Starcoder2Config
 
 from inference.checkpoints import gguf_tokenizer
-from inference.checkpoints.assemble import outline
+from inference.checkpoints.assemble import check_layers, outline
 from inference.checkpoints.folder import Checkpoint
 from inference.checkpoints.gguf_file import GgufFile
-from inference.errors import ModelInvalidError
+from inference.errors import ModelInvalidError, reason
 
 _GPT_BIGCODE_NAMES: Mapping[str, str] = {
     "token_embd": "transformer.wte",
@@ -73,7 +73,7 @@ def open_gguf(path: Path) -> Checkpoint:
     except ModelInvalidError:
         raise
     except Exception as error:  # whatever a class makes of sizes that don't fit together
-        raise ModelInvalidError(f"{path} is damaged: its metadata makes no model ({_first_line(error)})") from error
+        raise ModelInvalidError(f"{path} is damaged: its metadata makes no model ({reason(error)})") from error
     if architecture == "llama":
         weights.unpermuted_heads = {
             "self_attn.q_proj": config.num_attention_heads,
@@ -155,6 +155,7 @@ class _Keys:
             raise ModelInvalidError(f"{self.file.path} is a mixture of experts, which fimd can't read from GGUF yet")
         if not self.has("token_embd.weight"):
             raise ModelInvalidError(f"{self.file.path} has no token_embd.weight: it is no language model, or damaged")
+        check_layers(self.integer("block_count"))
         rows, width = (*self.file.shape("token_embd.weight"), 0)[:2]
         if width != self.integer("embedding_length") or self.integer("attention.head_count") > width:
             raise ModelInvalidError(f"{self.file.path} is damaged: its metadata and its tensors differ in width")
@@ -174,9 +175,10 @@ class _Keys:
         """What the classes with rotary positions have beside it."""
         common = self.common
         rope: dict[str, Any] = {"rope_type": "default", "rope_theta": self.real("rope.freq_base", 10_000.0)}
-        scaling = self.file.text(f"{self._architecture}.rope.scaling.type", "none")
+        factor = self.real("rope.scaling.factor", self.real("rope.scale_linear", 1.0))  # the second until 2023
+        scaling = self.file.text(f"{self._architecture}.rope.scaling.type", "none" if factor == 1.0 else "linear")
         if scaling in {"linear", "yarn"}:
-            rope.update(rope_type=scaling, factor=self.real("rope.scaling.factor", 1.0))
+            rope.update(rope_type=scaling, factor=factor)
             if scaling == "yarn":
                 key = f"{self._architecture}.rope.scaling.original_context_length"
                 rope["original_max_position_embeddings"] = self.file.number(key) or common["max_position_embeddings"]
@@ -242,7 +244,3 @@ _ARCHITECTURES: Mapping[str, tuple[Mapping[str, str], Callable[[_Keys], PreTrain
     "llama": (_LLAMA_NAMES, _llama),
     "qwen2": (_LLAMA_NAMES, _qwen2),
 }
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from inference import formats
 from inference.checkpoints.gguf_file import GgufFile
-from inference.errors import ModelInvalidError
+from inference.errors import ModelInvalidError, reason
 
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
 """Values of `tokenizer.ggml.token_type`."""
@@ -65,7 +66,7 @@ def build(file: GgufFile, architecture: str) -> Tokenizer:
         raise
     except Exception as error:  # tokenizers raises nothing more precise
         raise ModelInvalidError(
-            f"{file.path} has a tokenizer that fits no vocabulary ({error}): it is damaged"
+            f"{file.path} has a tokenizer that fits no vocabulary ({reason(error)}): it is damaged"
         ) from error
     # In the order of their ids: names that are in the vocabulary keep theirs.
     tokenizer.add_special_tokens(
@@ -88,9 +89,9 @@ def _tokens(file: GgufFile) -> tuple[list[str], list[int]]:
         raise ModelInvalidError(f"{file.path} holds no vocabulary (tokenizer.ggml.tokens): choose a whole model")
     raw = cast(list[bytes], raw)
     declared = file.metadata.get("tokenizer.ggml.token_type")
-    kinds: list[int] = (
-        [_NORMAL] * len(raw) if declared is None or isinstance(declared, int | bytes) else [*map(int, declared)]
-    )
+    kinds = [_NORMAL] * len(raw)
+    if isinstance(declared, np.ndarray) and declared.dtype.kind in "iu":
+        kinds = cast(list[int], declared.tolist())
     if len(kinds) != len(raw):
         raise ModelInvalidError(f"{file.path} is damaged: it has {len(raw)} tokens, but {len(kinds)} token types")
     # The very first converter of starcoder wrote the bytes of a token, where all others write GPT-2's symbols for them.

@@ -5,22 +5,29 @@ Older fine-tunes are published so, and transformers no longer builds a fast toke
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from inference.checkpoints.files import read_json
-from inference.errors import ModelInvalidError
+from inference.errors import ModelInvalidError, reason
 
 _SINGLE_DIGITS = {"gpt_bigcode", "starcoder2"}
 """Values of `model_type` whose tokenizers cut numbers into digits first, which these files don't say."""
+
+_SERVED = {*_SINGLE_DIGITS, "gpt2"}
+"""For others transformers knows better how they cut text."""
+
+_CONTROL = re.compile(r"<\S+>|\[\S+\]")
+_LAST = 1 << 62
 
 
 def is_present(folder: Path) -> bool:
     """Whether a checkpoint folder has these files and no tokenizer.json."""
     has = {name for name in ("tokenizer.json", "vocab.json", "merges.txt") if (folder / name).is_file()}
-    return has == {"vocab.json", "merges.txt"}
+    return has == {"vocab.json", "merges.txt"} and read_json(folder / "config.json").get("model_type") in _SERVED
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -35,15 +42,23 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=read_merges(folder / "merges.txt")))
     except Exception as error:  # tokenizers raises nothing more precise
         raise ModelInvalidError(
-            f"{folder / 'vocab.json'} and merges.txt make no tokenizer ({error}): download them again"
+            f"{folder / 'vocab.json'} and merges.txt make no tokenizer ({reason(error)}): download them again"
         ) from error
     steps: list[Any] = [pre_tokenizers.Digits(individual_digits=True)] if digits else []
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*steps, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
-    # In the order of their ids: those that the vocabulary lacks get the next ones.
-    names = _special_names(folder)
-    names.sort(key=lambda name: vocabulary.get(name, len(vocabulary)))
-    tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
+    special = _special_names(folder)
+    numbered = {**_numbered(folder), **{name: vocabulary[name] for name in special if name in vocabulary}}
+    following = len(vocabulary)
+    for name in sorted({*numbered, *special}, key=lambda one: (numbered.get(one, _LAST), one)):
+        if name not in vocabulary and numbered.setdefault(name, following) != following:
+            raise ModelInvalidError(
+                f"{folder} gives the added token {name!r} the id {numbered[name]}, where {following} would follow: "
+                "get its tokenizer files again"
+            )
+        following += name not in vocabulary
+        token = AddedToken(name, special=name in special, normalized=False)
+        _ = tokenizer.add_special_tokens([token]) if name in special else tokenizer.add_tokens([token])
     return tokenizer
 
 
@@ -62,18 +77,38 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
     return merges
 
 
-def _special_names(folder: Path) -> list[str]:
-    """Names in special_tokens_map.json, tokenizer_config.json and added_tokens.json, each once."""
-    found: dict[str, None] = {}
+def _special_names(folder: Path) -> set[str]:
+    """Names that special_tokens_map.json or tokenizer_config.json mark as special."""
+    found: set[str] = set()
     for file in ("special_tokens_map.json", "tokenizer_config.json"):
         content = read_json(folder / file) if (folder / file).is_file() else {}
         for key in ("bos_token", "eos_token", "unk_token", "additional_special_tokens", "pad_token"):
             value = content.get(key)
             for one in cast(list[Any], value) if isinstance(value, list) else [value]:
-                name = cast(dict[str, Any], one).get("content") if isinstance(one, dict) else one
-                if isinstance(name, str) and name:
-                    found[name] = None
-    if (folder / "added_tokens.json").is_file():
-        added = read_json(folder / "added_tokens.json")
-        found.update(dict.fromkeys(sorted(added, key=lambda name: str(added[name]).zfill(9))))
-    return list(found)
+                found.add(_content(one))
+        decoder = content.get("added_tokens_decoder")
+        for one in cast(dict[str, Any], decoder).values() if isinstance(decoder, dict) else ():
+            if isinstance(one, dict) and cast(dict[str, Any], one).get("special"):
+                found.add(_content(one))
+    # Old fine-tunes list in this file what they added for their own purposes, padding mostly.
+    added = folder / "added_tokens.json"
+    found.update(name for name in (read_json(added) if added.is_file() else {}) if _CONTROL.fullmatch(name))
+    return found - {""}
+
+
+def _numbered(folder: Path) -> dict[str, int]:
+    """Ids of the added tokens, as added_tokens.json and tokenizer_config.json give them."""
+    file = folder / "added_tokens.json"
+    ids: dict[str, Any] = read_json(file) if file.is_file() else {}
+    config = folder / "tokenizer_config.json"
+    decoder = read_json(config).get("added_tokens_decoder") if config.is_file() else None
+    for identifier, one in cast(dict[str, Any], decoder).items() if isinstance(decoder, dict) else ():
+        if identifier.isdecimal() and _content(one):
+            ids[_content(one)] = int(identifier)
+    return {name: identifier for name, identifier in ids.items() if isinstance(identifier, int)}
+
+
+def _content(token: Any) -> str:
+    """The text of a token, which these files write as a string or as an object."""
+    value = cast(dict[str, Any], token).get("content") if isinstance(token, dict) else token
+    return value if isinstance(value, str) else ""

@@ -32,11 +32,14 @@ from tqdm import tqdm
 from inference.checkpoints.files import read_json, weight_files
 from inference.checkpoints.source import Source
 from inference.engines.base import Report
-from inference.errors import ModelError, ModelInvalidError, ModelNotFoundError
+from inference.errors import ModelError, ModelInvalidError, ModelNotFoundError, reason
 
 log = logging.getLogger(__name__)
 
+logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it announces each retry; the outcome is ours to say
+
 SMALL_FILES = ("*.json", "*.model", "*.txt", "*.tiktoken", "README.md")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 """In order of preference; never both."""
 
@@ -59,8 +62,11 @@ def cached(source: Source) -> Path | None:
             patterns = [*SMALL_FILES, wanted]
             folder = Path(cast(str, snapshot_download(source.repository, allow_patterns=patterns, **options)))
             if source.file:
-                return min(folder.glob(source.file))
+                files = [file.relative_to(folder).as_posix() for file in folder.rglob("*.gguf")]
+                return folder / min(fnmatch.filter(files, source.file))
             read_json(folder / "config.json")
+            if not any((folder / name).is_file() for name in _TOKENIZERS):
+                raise FileNotFoundError(f"no tokenizer in {folder}")  # noqa: TRY301  # caught below with the others
             weight_files(folder)
         except Exception as error:  # none, or not all of it
             log.debug("%s of %s is not in the cache: %s", wanted, source, error)
@@ -188,8 +194,7 @@ def _explained(error: Exception, source: Source) -> ModelError:
         return ModelNotFoundError(
             f"{source} is not in the local Hugging Face cache and can't be downloaded: check name and network"
         )
-    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
-    return ModelNotFoundError(f"{source} can't be downloaded ({reason}): check name and network")
+    return ModelNotFoundError(f"{source} can't be downloaded ({reason(error)}): check name and network")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

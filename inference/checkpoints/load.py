@@ -20,13 +20,15 @@ from inference.checkpoints.source import Source
 from inference.checkpoints.spec import ModelSpec, Precision
 from inference.engines.base import Report
 from inference.engines.local import About, LocalEngine
-from inference.errors import ModelError, ModelInvalidError
+from inference.errors import ModelError, ModelInvalidError, reason
 from inference.formats import InfillFormat
 from inference.models.transformers_model import TransformersModel
 from inference.self_check import self_test
 from inference.tokenizer import TextTokenizer
 
 log = logging.getLogger(__name__)
+
+_SMALLEST_CONTEXT = 64
 
 
 def _unheard(message: str) -> None:
@@ -53,9 +55,8 @@ def load_engine(spec: ModelSpec, report: Report = _unheard) -> LocalEngine:
         raise
     except Exception as error:
         log.debug("loading %s failed", spec.name, exc_info=True)
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelInvalidError(
-            f"{spec.name} can't be served ({type(error).__name__}: {reason}): choose another"
+            f"{spec.name} can't be served ({type(error).__name__}: {reason(error)}): choose another"
         ) from error
 
 
@@ -64,7 +65,8 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
     checkpoint = open_source(found, report)
     tokenizer = TextTokenizer(checkpoint.tokenizer)
     infill = _format(spec, found, tokenizer)
-    _check_rows(spec.name, infill, tokenizer, checkpoint)
+    _check_sizes(spec.name, infill, tokenizer, checkpoint)
+    checkpoint.check()  # before memory is judged: a damaged config asks for absurd amounts
     model, precision, placement = _filled(spec, checkpoint, device, report)
     row = found.row
     licence = licences.find(row.licence if row else checkpoint.licence or infill.licence)
@@ -115,30 +117,25 @@ def _filled(
 
 def _format(spec: ModelSpec, found: Source, tokenizer: TextTokenizer) -> InfillFormat:
     """The infilling format, after checking that the tokenizer has every control token of it."""
-    wanted = spec.format
-    row = found.row
-    if (
-        wanted == "auto"
-        and row is not None
-        and (found.path is None or not formats.lacking(row.format, tokenizer.token_id))
-    ):
-        wanted = row.format
-    if wanted == "auto":
-        return _recognised(spec.name, tokenizer)
     known = {one.name: one for one in (*formats.FORMATS, formats.LEFT_TO_RIGHT)}
-    if wanted not in known:
-        raise ModelInvalidError(f"there is no infilling format {wanted!r}: use auto or one of {', '.join(known)}")
-    if missing := formats.lacking(wanted, tokenizer.token_id):
+    if spec.format == "auto":
+        row = found.row
+        is_as_catalogued = row is not None and not formats.lacking(row.format, tokenizer.token_id)
+        return _checked(spec.name, tokenizer, known[row.format] if row and is_as_catalogued else None)
+    if spec.format not in known:
+        raise ModelInvalidError(f"there is no infilling format {spec.format!r}: use auto or one of {', '.join(known)}")
+    if missing := formats.lacking(spec.format, tokenizer.token_id):
         raise ModelInvalidError(
-            f"the tokenizer of {spec.name} lacks {', '.join(missing)}, which the {wanted} format needs: "
+            f"the tokenizer of {spec.name} lacks {', '.join(missing)}, which the {spec.format} format needs: "
             "set model.format to auto"
         )
-    return known[wanted]
+    return known[spec.format]
 
 
-def _recognised(name: str, tokenizer: TextTokenizer) -> InfillFormat:
-    row = formats.detect(tokenizer.token_id)
-    if incomplete := formats.incomplete(tokenizer.token_id, row):
+def _checked(name: str, tokenizer: TextTokenizer, catalogued: InfillFormat | None) -> InfillFormat:
+    """The catalogued format, else the one that the tokenizer tells, with its tokens complete and in their places."""
+    row = catalogued or formats.detect(tokenizer.token_id)
+    if not catalogued and (incomplete := formats.incomplete(tokenizer.token_id, row)):
         family, missing = incomplete
         raise ModelInvalidError(
             f"the tokenizer of {name} has some of the {family} format's control tokens but not {', '.join(missing)}: "
@@ -152,8 +149,11 @@ def _recognised(name: str, tokenizer: TextTokenizer) -> InfillFormat:
     return row
 
 
-def _check_rows(name: str, infill: InfillFormat, tokenizer: TextTokenizer, checkpoint: Checkpoint) -> None:
-    """Refuse a tokenizer to which a control token was added that the weights don't know."""
+def _check_sizes(name: str, infill: InfillFormat, tokenizer: TextTokenizer, checkpoint: Checkpoint) -> None:
+    """Refuse a tokenizer with tokens that the weights don't know, and a context that holds nothing."""
+    context = TransformersModel(checkpoint.outline).context_length
+    if context < _SMALLEST_CONTEXT:
+        raise ModelInvalidError(f"{name} has a context of {context} tokens, too few to infill anything: choose another")
     rows = cast(Any, checkpoint.outline).get_input_embeddings().num_embeddings
     for token in sorted(infill.required_tokens):
         identifier = tokenizer.token_id(token)
@@ -162,6 +162,11 @@ def _check_rows(name: str, infill: InfillFormat, tokenizer: TextTokenizer, check
                 f"the tokenizer of {name} gives {token} the id {identifier}, but the weights have {rows} rows: "
                 "get its tokenizer files again"
             )
+    if tokenizer.highest_id >= rows:
+        raise ModelInvalidError(
+            f"the tokenizer of {name} has more tokens than its weights have rows: they don't belong together, "
+            "so get both again"
+        )
 
 
 def _left_to_right_note(spec: ModelSpec, infill: InfillFormat, found: Source) -> tuple[str, ...]:

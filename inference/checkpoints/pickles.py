@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from inference.checkpoints import converted
-from inference.checkpoints.files import read_json
-from inference.checkpoints.weights import PickledWeights, open_folder
+from inference.checkpoints.files import read_json, weight_files
+from inference.checkpoints.weights import PickledWeights
 
 
 def convert(folder: Path) -> Path:
@@ -18,11 +18,12 @@ def convert(folder: Path) -> Path:
     Raises:
         ModelInvalidError: a pickle is damaged or holds more than tensors.
     """
-    source = open_folder(folder)
-    if not isinstance(source, PickledWeights):
+    paths = weight_files(folder)
+    if paths[0].suffix != ".bin":
         return folder
     out = converted.target(folder, "pickles")
     if out.is_dir():
         return out
+    source = PickledWeights(paths)
     config = read_json(folder / "config.json")
     return converted.write(folder, out, config, ((name, source.read(name)) for name in sorted(source.names)))

@@ -24,7 +24,7 @@ from torch import Tensor
 from inference.checkpoints import converted
 from inference.checkpoints.files import read_json
 from inference.checkpoints.weights import WeightSource, open_folder
-from inference.errors import ModelInvalidError
+from inference.errors import ModelInvalidError, reason
 
 _MASK = re.compile(r"(^|\.)attn\.(masked_)?bias$")
 _SAME_FUNCTION = {"gelu_fast": "gelu_pytorch_tanh", "gelu_new": "gelu_pytorch_tanh"}
@@ -53,9 +53,9 @@ def convert(folder: Path) -> Path:
     try:
         mapping = _Mapping(old, source)
         return converted.write(folder, out, mapping.config, mapping.tensors())
-    except (KeyError, TypeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
         raise ModelInvalidError(
-            f"{folder} is not a whole SantaCoder checkpoint ({error} is missing or wrong): download it again"
+            f"{folder} is not a whole SantaCoder checkpoint ({reason(error)} is missing or wrong): download it again"
         ) from error
 
 
@@ -80,8 +80,11 @@ class _Mapping:
         """All tensors under their new names."""
         for name in sorted(self._source.names):
             short = name.removeprefix(self._prefix)
-            if _MASK.search(short) or short == "lm_head.weight":
-                continue  # the output layer is the embedding table
+            if _MASK.search(short):
+                continue
+            if short == "lm_head.weight":  # usually the embedding table once more, which `folder` finds out
+                yield short, self._source.read(name)
+                continue
             if short.endswith(("attn.q_attn.weight", "attn.q_attn.bias")):
                 other = name.replace("q_attn", "kv_attn")
                 joined = torch.cat([self._oriented(name), self._oriented(other)])

@@ -15,11 +15,12 @@ from inference.errors import ModelInvalidError, ModelNotFoundError
 class Source:
     """Where a checkpoint is: `path` on this machine, or else `repository` on the hub."""
 
-    path: Path | None = None
     repository: str = ""
     revision: str = ""
     file: str = ""
-    """A single GGUF file of the repository."""
+    """A single GGUF file of the repository, or a pattern for it."""
+
+    path: Path | None = None
 
     row: CatalogRow | None = None
     """What the catalogue knows about it."""
@@ -46,6 +47,8 @@ def find(name: str, revision: str = "") -> Source:
         ModelInvalidError: it is a file of another kind.
     """
     if row := catalog.find(name):
+        if revision and row.repository:
+            row = catalog.by_repository(row.repository, revision=revision) or row
         return Source(repository=row.repository, revision=revision or row.revision, file=row.file, row=row)
     # `expanduser` and `is_dir` raise for users that don't exist and for names that are too long.
     try:
@@ -56,12 +59,14 @@ def find(name: str, revision: str = "") -> Source:
     if exists:
         if path.is_file() and not is_gguf(path):
             raise ModelInvalidError(f"{path} is a file: name a .gguf file, or the folder that holds config.json")
+        if revision:
+            raise ModelInvalidError(f"{path} is on this machine and has no revision {revision!r}: leave --revision out")
         return Source(path=path, row=catalog.by_repository(path.resolve().name))
     pattern = r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?(?::([\w./-]+\.gguf))?"
     if (match := re.fullmatch(pattern, name)) and not name.endswith("/"):
         repository, own_revision, file = match.groups(default="")
-        row = catalog.by_repository(repository, file)
-        return Source(repository=repository, revision=revision or own_revision, file=file, row=row)
+        revision = revision or own_revision
+        return Source(repository, revision, file, row=catalog.by_repository(repository, file, revision))
     guess = catalog.nearest(name)
     hint = (
         f"did you mean {guess}?" if guess else "give an existing folder, owner/repository, or a name of `fimd models`"

@@ -5,7 +5,7 @@ Knows files and tensors; nothing of architectures, which are `assemble`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from inference.checkpoints.files import weight_files
-from inference.errors import ModelInvalidError
+from inference.errors import ModelInvalidError, reason
 
 
 class WeightSource(Protocol):
@@ -47,7 +47,9 @@ class SafetensorsWeights:
             try:
                 file: Any = safe_open(path, framework="pt")
             except (SafetensorError, OSError) as error:
-                raise ModelInvalidError(f"{path} is damaged or truncated ({error}): download it again") from error
+                raise ModelInvalidError(
+                    f"{path} is damaged or truncated ({reason(error)}): download it again"
+                ) from error
             self._files.update(dict.fromkeys(file.keys(), file))
 
     @property
@@ -71,12 +73,15 @@ class PickledWeights:
         ModelInvalidError: a file is damaged, or holds anything but tensors.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Sequence[Path]) -> None:
+        path = paths[0]
         self._tensors: dict[str, Tensor] = {}
         for path in paths:
             for name, value in _unpickled(path).items():
                 if isinstance(value, Tensor):
                     self._tensors[name] = value
+        if not self._tensors:
+            raise ModelInvalidError(f"{path} holds no tensors: it is no checkpoint of a model")
 
     @property
     def names(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,12 @@ MAX_PROMPT_TOKENS = 1024
 
 What a model could hold beyond it is not worth that wait.
 """
+
+MAX_INSTRUCTION_TOKENS = 2048
+"""A person waits longer for an answer than for ghost text, but not for ever."""
+
+_MAX_CHARS_PER_TOKEN = 8
+"""Longer code is cut before it is tokenised, which nothing could interrupt."""
 
 _ANSWER_CHUNK = 64
 """Tokens a prefill step of an answer: a completion that comes meanwhile waits for one step."""
@@ -70,13 +77,13 @@ class LocalEngine:
         self._cache = KeyValueCache()
         self._vocabulary = tokenizer.highest_id + 1
         stops = _known_ids(tokenizer, row.stop_tokens)
-        self._forbidden = sorted(_known_ids(tokenizer, row.control_tokens) - stops)
+        self._forbidden = sorted((_known_ids(tokenizer, row.control_tokens) - stops) | tokenizer.padding_ids)
         self._stop_ids = sorted(stops | (tokenizer.control_ids - set(self._forbidden)))
 
     def prompt_ids(self, request: Request) -> list[int]:
         """The prompt [n] for `request`, with room left for its completion."""
         longest = self.model.context_length
-        budget = max(min(longest - request.max_tokens, MAX_PROMPT_TOKENS), longest // 2)
+        budget = min(max(longest - request.max_tokens, longest // 2), MAX_PROMPT_TOKENS)
         return prompt.build(self.format.templates[self.format.order], self.tokenizer, request, budget)
 
     def complete(self, request: Request) -> Steps:
@@ -104,12 +111,15 @@ class LocalEngine:
 
         task = _Task(KeyValueCache(), ids, instruction.max_tokens, end, chunk=_ANSWER_CHUNK)
         written = yield from self._write(task)
-        return replace(written, text=written.text.strip())
+        # Leading blank lines say nothing; leading blanks may be the first line's indentation.
+        return replace(written, text=re.sub(r"\A\s*\n", "", written.text).rstrip())
 
     def instruction_ids(self, instruction: Instruction) -> tuple[list[int], tuple[str, ...]]:
         """The prompt [n] for `instruction`, its code cut at the end where it is too long; and what ends the answer."""
         longest = self.model.context_length
-        budget = max(longest - instruction.max_tokens, longest // 2)
+        budget = min(max(longest - instruction.max_tokens, longest // 2), MAX_INSTRUCTION_TOKENS)
+        most = _MAX_CHARS_PER_TOKEN * budget
+        instruction = replace(instruction, text=instruction.text[: most // 4], code=instruction.code[:most])
         while True:
             built = instructions.build(self.instruction_form, instruction)
             ids = self.tokenizer.encode(built.text)
@@ -152,7 +162,6 @@ class LocalEngine:
                 break
             if len(written) >= most:
                 is_cut = True
-                text = self.tokenizer.decode(written)
                 break
             yield Step("decode", text)
         return Completion(text, self.name, len(ids), reused, len(written), logprob / len(written), is_cut)

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from lsp_server.commands.options import effective_settings, fail
+from lsp_server.commands.options import effective_settings, fail, file_uri
 from lsp_server.commands.session import ready_completer
 from lsp_server.completer import Suggestion
 from lsp_server.documents import Document, Position
@@ -20,7 +20,7 @@ def complete(place: str, overrides: Layer, config: Path | None, as_json: bool) -
     """Print the suggestion; returns the exit status, 0 also where there is nothing to suggest."""
     settings = effective_settings(overrides, config)
     path, position = _parsed(place)
-    uri = "file:///stdin" if path == "-" else Path(path).resolve().as_uri()
+    uri = "file:///stdin" if path == "-" else file_uri(path)
     if is_excluded(uri, settings.files.exclude):
         fail(f"{path} is among the files that are never read (files.exclude)")
     document = Document(uri, "", 0, read_text(path), PositionEncoding.UTF32)

@@ -29,6 +29,14 @@ def effective_settings(overrides: Layer, config: Path | None) -> Settings:
     return settings
 
 
+def file_uri(path: str) -> str:
+    """The address of a file named on the command line; ends the command for names that lead nowhere."""
+    try:
+        return Path(path).resolve().as_uri()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, names too long, null characters
+        fail(f"can't read {path!r}: {error}")
+
+
 def file_layer(config: Path | None) -> Layer:
     """The settings of the file named on the command line, which must exist then, or else of the user's own."""
     return read_file(config or user_file(), required=config is not None)

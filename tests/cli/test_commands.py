@@ -13,7 +13,9 @@ import pytest
 
 from inference.checkpoints.source import find
 from inference.formats import control_names
+from lsp_server.commands import ask
 from lsp_server.commands.demo import demo
+from lsp_server.settings import Settings
 from tests.model import layouts
 
 SOURCE = Path(queue.__file__)
@@ -189,6 +191,8 @@ def test_ask_answers_and_marks_a_model_that_was_not_tuned_for_it(tmp_path: Path)
         (("ask", f"{SOURCE}:999999", "explain"), "no line 999999"),
         (("ask", "/project/.env", "explain"), "never read"),
         (("ask", "hello", "--model", "/nonexistent"), "no model '/nonexistent'"),
+        (("ask", "/dev/null", "explain"), "nothing but white space"),
+        (("doctor", "--model", str(SOURCE.parent), "--revision", "main"), "no revision 'main'"),
         (("doctor", "--device", "cuda"), "no CUDA device"),
         (("doctor", "--device", "mps"), "no MPS device"),
     ],
@@ -204,3 +208,23 @@ def test_precision_is_what_was_asked_for() -> None:
     findings = json.loads(fimd("doctor", "--precision", "int8", "--json").stdout)
     assert findings["precision"] == "int8"
     assert fimd("doctor", "--precision", "int3").returncode == 2
+
+
+def test_ask_ends_quietly_when_nobody_reads_on(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m lsp_server ask 'Write a Python function: count' | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert "Traceback" not in done.stderr
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for name in ("ask", "complete"):
+        place = (str(loop), "explain") if name == "ask" else (f"{loop}:1:1",)
+        assert fimd(name, *place).returncode == 2
+
+
+def test_ask_counts_lines_as_editors_do(tmp_path: Path) -> None:
+    path = tmp_path / "a:3"
+    path.write_bytes(b"one\x0c = 1\r\ntwo = 2\r\nthree = 3\r\n")
+    settings = Settings()
+    assert ask._code(f"{path}:2", settings) == "two = 2\n"
+    assert ask._code(f"{path}:2-3", settings) == "two = 2\nthree = 3\n"
+    assert ask._code(str(path), settings) == "one\x0c = 1\ntwo = 2\nthree = 3\n"

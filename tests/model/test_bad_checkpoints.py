@@ -13,11 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from inference.checkpoints import precision
+from inference.checkpoints import gpt2_files, precision
 from inference.checkpoints.load import load_engine
 from inference.checkpoints.spec import ModelSpec
 from inference.errors import ModelError, ModelTooLargeError
-from tests.model import layouts
+from tests.model import checkpoints, layouts
 
 
 def refused(path: Path, *words: str, **spec: Any) -> str:
@@ -181,3 +181,65 @@ def test_running_out_of_memory_halfway_is_one_sentence(tmp_path: Path, monkeypat
     monkeypatch.setattr("inference.checkpoints.assemble.fill", fail)
     with pytest.raises(ModelTooLargeError, match="needs"):
         load_engine(ModelSpec(str(folder)))
+
+
+def changed_config(folder: Path, **values: Any) -> Path:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
+    return folder
+
+
+@pytest.mark.parametrize("family", ["starcoder", "santacoder"])
+@pytest.mark.parametrize("layers", [1, -1, 0, "two"])
+def test_a_config_with_fewer_layers_than_the_weights(tmp_path: Path, family: str, layers: object) -> None:
+    refused(changed_config(layouts.FAMILIES[family](tmp_path), n_layer=layers), "")
+
+
+def test_weights_quantised_by_their_publisher_are_not_taken_for_plain_ones(tmp_path: Path) -> None:
+    folder = layouts.starcoder(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    name = "transformer.h.0.mlp.c_fc.weight"
+    save_file({**weights, name: weights[name].to(torch.int8)}, folder / "model.safetensors", metadata={"format": "pt"})
+    refused(folder, name, "quantised")
+    refused(changed_config(folder, quantization_config={"quant_method": "bitsandbytes"}), "bitsandbytes", "GGUF")
+
+
+@pytest.mark.parametrize("values", [{"model_type": "qwen2", "num_hidden_layers": 20_000_000}, {"num_labels": 10**9}])
+def test_a_config_with_absurd_counts_is_refused_at_once(tmp_path: Path, values: dict[str, Any]) -> None:
+    refused(changed_config(layouts.starcoder(tmp_path), **values), "damaged")
+
+
+def test_a_vocabulary_that_the_weights_do_not_have_is_no_question_of_memory(tmp_path: Path) -> None:
+    message = refused(changed_config(layouts.starcoder(tmp_path), vocab_size=2**40), "don't match")
+    assert "GB" not in message
+
+
+def test_a_context_too_small_to_infill(tmp_path: Path) -> None:
+    folder = checkpoints.save(tmp_path, checkpoints.tokenizer(), positions=16)
+    refused(folder, "context of 16 tokens")
+
+
+@pytest.mark.parametrize("name", ["my-model", "starcoderbase-1b"])
+def test_the_order_of_control_tokens_is_checked_whatever_a_folder_is_called(tmp_path: Path, name: str) -> None:
+    folder = layouts.starcoder(tmp_path / name)
+    for old, new in (("<fim_middle>", "<other>"), ("<fim_suffix>", "<fim_middle>"), ("<other>", "<fim_suffix>")):
+        rename_token(folder, old, new)
+    refused(folder, "wrong places")
+
+
+def test_added_tokens_keep_their_ids(tmp_path: Path) -> None:
+    folder = layouts.gpteacher(tmp_path)
+    first = json.loads((folder / "added_tokens.json").read_text())["[PAD]"]
+    added = {"<zz>": first, "<aa>": first + 1, "        ": first + 2}
+    (folder / "added_tokens.json").write_text(json.dumps(added))
+    tokenizer = gpt2_files.load_tokenizer(folder)
+    assert {name: tokenizer.token_to_id(name) for name in added} == added
+    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
+    assert "<zz>" in special
+    assert "        " not in special
+    (folder / "added_tokens.json").write_text(json.dumps({"[PAD]": first + 7}))
+    refused(folder, "[PAD]", str(first + 7))
+
+
+def test_a_revision_of_a_folder_is_a_mistake(tmp_path: Path) -> None:
+    refused(layouts.starcoder(tmp_path), "no revision 'main'", revision="main")

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from inference.decoding import greedy, prefill
 from inference.engines.base import Steps
-from inference.engines.local import LocalEngine
+from inference.engines.local import MAX_INSTRUCTION_TOKENS, MAX_PROMPT_TOKENS, LocalEngine
 from inference.formats import FORMATS
 from inference.kv_cache import KeyValueCache, common_prefix_length
 from inference.models.transformers_model import TransformersModel
-from inference.request import Completion, Request
+from inference.request import Completion, Instruction, Request
 from inference.tokenizer import TextTokenizer
 from tests.model import checkpoints
 
@@ -158,6 +158,14 @@ def test_a_prompt_never_exceeds_the_models_positions() -> None:
         assert len(ids) <= MODEL.context_length
         completion = complete(one, request)
         assert completion.prompt_tokens + completion.generated_tokens <= MODEL.context_length
+
+
+def test_a_prompt_is_bounded_however_much_the_model_could_hold() -> None:
+    model = TransformersModel(checkpoints.model(VOCABULARY, positions=8192))
+    one = LocalEngine("tiny", model, TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
+    ids = one.prompt_ids(Request("x = 1\n" * 5000, "y = 2\n" * 5000))
+    assert 900 < len(ids) <= MAX_PROMPT_TOKENS
+    assert len(one.instruction_ids(Instruction("Explain.", "x = 1\n" * 20000))[0]) <= MAX_INSTRUCTION_TOKENS
 
 
 class Obsessed(TransformersModel):

@@ -8,7 +8,14 @@ from typing import Any, cast
 import pytest
 import torch
 from torch import nn
-from transformers import BloomConfig, BloomForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    GemmaConfig,
+    GemmaForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
+)
 
 from inference.checkpoints import assemble, precision
 from inference.checkpoints.folder import open_checkpoint
@@ -140,3 +147,34 @@ def test_bloom_has_no_position_table_and_is_filled_all_the_same(tmp_path: Path) 
     engine = load_engine(ModelSpec(str(tmp_path)))
     expected = model(torch.tensor([[5, 6, 7]])).logits[0, -1]
     assert torch.allclose(engine.model.forward([5, 6, 7], KeyValueCache()), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["fp32", "int8"])
+def test_an_embedding_that_does_more_than_look_up_stays_as_it_is(name: str) -> None:
+    """Gemma scales what it looks up, in a class of its own."""
+    torch.manual_seed(0)
+    config = cast(Any, GemmaConfig)(
+        vocab_size=300, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=1, head_dim=16, initializer_range=0.2,
+    )  # fmt: skip
+    model = GemmaForCausalLM(config).eval()
+    filled = assemble.outline(config)
+    assemble.fill(filled, _StateDict(model), CPU, cast(Any, name))
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.inference_mode():
+        expected, got = model(ids).logits, cast(Any, filled)(ids).logits
+    assert float((got - expected).norm() / expected.norm()) < (1e-5 if name == "fp32" else 0.1)
+
+
+class _StateDict:
+    """A model's own tensors as a `WeightSource`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._tensors = model.state_dict()
+        self.names = frozenset(self._tensors)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._tensors[name].shape)
+
+    def read(self, name: str) -> torch.Tensor:
+        return self._tensors[name]

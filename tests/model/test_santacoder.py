@@ -120,8 +120,11 @@ def test_it_is_converted_once_and_kept_as_safetensors(tmp_path: Path, monkeypatc
     before = {path: path.stat().st_mtime_ns for path in made.iterdir()}
     assert santacoder.convert(folder) == made
     assert {path: path.stat().st_mtime_ns for path in made.iterdir()} == before
-    (folder / "README.md").write_text("changed", encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "layer_norm_epsilon": 1e-6}))
     assert santacoder.convert(folder) != made, "another checkpoint gets a conversion of its own"
+    assert not made.exists(), "which takes the place of the earlier one"
+    made = santacoder.convert(folder)
     assert not [path for path in made.parent.iterdir() if path.name.startswith(".")], "nothing half made is left"
 
 
@@ -144,6 +147,36 @@ def test_gpt_bigcode_santacoder_loads_natively(tmp_path: Path) -> None:
         backend, "<fim-prefix>", "<fim-suffix>", reference.SUFFIX, "<fim-middle>", reference.PREFIX
     )
     reference.check_equal(engine, model, prompt)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "missing"])
+def test_a_damaged_conversion_is_made_again(tmp_path: Path, damage: str) -> None:
+    folder = layouts.santacoder(tmp_path)
+    load_engine(ModelSpec(str(folder)))
+    shard = next(santacoder.convert(folder).glob("model-*.safetensors"))
+    shard.write_bytes(b"") if damage == "emptied" else shard.unlink()
+    assert load_engine(ModelSpec(str(folder))).format.name == "santacoder"
+
+
+def test_an_output_layer_of_its_own_is_kept(tmp_path: Path) -> None:
+    folder = layouts.santacoder(tmp_path)
+    tensors = tensors_of(folder)
+    tensors["lm_head.weight"] = tensors["lm_head.weight"] * 2
+    torch.save(tensors, folder / "pytorch_model.bin")
+    got = load_engine(ModelSpec(str(folder))).model.forward([40, 41], KeyValueCache())
+    expected = CustomGpt2(tensors, transposed=False).logits([40, 41])[-1]
+    assert torch.allclose(got, 2 * expected, atol=1e-3, rtol=1e-4)
+
+
+def test_no_fim_by_revision_is_not_infilled() -> None:
+    for found in (
+        find("santacoder", "no-fim"),
+        find("bigcode/santacoder@no-fim"),
+        find("bigcode/santacoder", "no-fim"),
+    ):
+        assert found.row is not None
+        assert found.row.format == "left-to-right"
+    assert find("santacoder", "0123abc").revision == "0123abc"
 
 
 def test_the_catalogue_knows_all_branches() -> None:

@@ -92,10 +92,17 @@ def test_byte_level_tokenizers_with_a_prefix_space_lose_it() -> None:
 def test_added_tokens_that_look_like_control_tokens_are_never_text() -> None:
     """Qwen's `<|file_sep|>` is added, but not marked special."""
     backend = layouts.bigcode_tokenizer(layouts.STARCODER_SPECIAL)
-    backend.add_tokens([AddedToken("<|file_sep|>", special=False), AddedToken("    ", special=False)])
+    backend.add_tokens(
+        [
+            AddedToken("<|file_sep|>", special=False),
+            AddedToken("    ", special=False),
+            AddedToken("<table>", special=False),
+        ]
+    )
     tokenizer = TextTokenizer(backend)
     separator = tokenizer.token_id("<|file_sep|>")
     assert separator in tokenizer.control_ids
+    assert tokenizer.token_id("<table>") not in tokenizer.control_ids, "what a page is made of is text"
     assert separator not in tokenizer.encode("a<|file_sep|>b")
     assert tokenizer.token_id("    ") not in tokenizer.control_ids
     assert tokenizer.token_id("    ") in tokenizer.encode("    x")

@@ -60,7 +60,7 @@ async def test_the_capabilities_name_them() -> None:
 
 
 async def test_what_is_offered_where() -> None:
-    async with connected() as client:
+    async with connected(capabilities=APPLIES) as client:
         client.open(CODE)
         titles = [action["title"] for action in await actions(client, 1)]
         assert titles == [
@@ -71,6 +71,69 @@ async def test_what_is_offered_where() -> None:
         assert await actions(client, 3) == [], "an empty line"
         assert [action["kind"] for action in await actions(client, 1, only=["refactor"])] == ["refactor"]
         assert await actions(client, 1, only=["quickfix"]) == []
+
+
+async def test_code_is_not_offered_to_who_can_not_insert_it() -> None:
+    async with connected() as client:
+        client.open(CODE)
+        assert len(await actions(client, 1)) == 1
+
+
+@pytest.mark.parametrize("command", ["fimd.explain", "fimd.writeCode"])
+async def test_a_command_looks_at_no_file_that_is_never_read(command: str) -> None:
+    async with connected(capabilities=APPLIES) as client:
+        client.open("# key\nKEY = 1\n", uri="file:///project/.env")
+        params = {"command": command, "arguments": ["file:///project/.env", 0, 0]}
+        assert await client.result("workspace/executeCommand", params) is None
+        assert await client.notification("window/showMessage", "switched off for this file")
+
+
+async def test_a_closed_document_ends_its_answer_and_gets_no_edit() -> None:
+    async with connected(capabilities=APPLIES, answer_text="x" * 300, step_s=0.005) as client:
+        client.open(CODE)
+        running = run(client, (await actions(client, 1))[1])
+        await client.wait_for(lambda: [n for n in client.notifications if "xxx" in str(n)])
+        client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+        client.open("other = 1\n")
+        assert (await client.reply(running))["result"] is None
+        assert requests(client, "workspace/applyEdit") == []
+
+
+async def test_answers_are_not_heaped_up() -> None:
+    async with connected(capabilities=SHOWS, answer_text="x" * 300, step_s=0.005) as client:
+        client.open(CODE)
+        action = (await actions(client, 0))[0]
+        ids = [run(client, action) for _ in range(6)]
+        assert await client.notification("window/showMessage", "several answers")
+        replies = [await client.reply(one) for one in ids]
+        assert sum(reply["result"] is None for reply in replies) == 2
+
+
+async def test_an_editor_that_refuses_an_edit_is_reported() -> None:
+    async with connected(capabilities=APPLIES, answer_text="y = 2") as client:
+        client.open(CODE)
+        client.responses["workspace/applyEdit"] = {"applied": False}
+        await client.result("workspace/executeCommand", (await actions(client, 1))[1]["command"])
+        assert await client.notification("window/showMessage", "did not insert")
+
+
+async def test_an_editor_without_versioned_edits_gets_plain_ones() -> None:
+    capabilities = {**SHOWS, "workspace": {"applyEdit": True}}
+    async with connected(capabilities=capabilities, answer_text="y = 2") as client:
+        client.open(CODE)
+        client.responses["workspace/applyEdit"] = {"applied": True}
+        await client.result("workspace/executeCommand", (await actions(client, 1))[1]["command"])
+        edit = requests(client, "workspace/applyEdit")[0]["params"]["edit"]
+        assert edit["changes"][URI][0]["newText"] == "\n    y = 2"
+
+
+@pytest.mark.parametrize("text", ["```python\n```", "  \n"])
+async def test_an_answer_without_code_inserts_nothing(text: str) -> None:
+    async with connected(capabilities=APPLIES, answer_text=text) as client:
+        client.open(CODE)
+        await client.result("workspace/executeCommand", (await actions(client, 1))[1]["command"])
+        assert await client.notification("window/showMessage", "had no answer")
+        assert requests(client, "workspace/applyEdit") == []
 
 
 async def test_an_instruction_model_is_not_marked() -> None:
@@ -118,7 +181,8 @@ async def test_where_the_client_can_not_show_documents_it_is_a_message(answer: M
         client.open(CODE)
         client.responses["window/showDocument"] = answer
         await client.result("workspace/executeCommand", (await actions(client, 0))[0]["command"])
-        assert await client.notification("window/showMessage", "It adds.")
+        assert await client.notification("window/showMessage", "fimd: It adds. (embedded is not an instruction model.)")
+        assert not [n for n in client.notifications if n["method"] == "window/logMessage" and "It adds" in str(n)]
 
 
 async def test_code_for_a_comment_is_inserted_below_it_in_its_indentation() -> None:
@@ -192,7 +256,7 @@ async def test_arguments_that_make_no_sense_are_answered(arguments: Any) -> None
             reply = await client.reply(
                 client.request("workspace/executeCommand", {"command": command, "arguments": arguments})
             )
-            assert "result" in reply, reply
+            assert reply["result"] is None, reply
 
 
 async def test_an_unknown_command_is_an_error() -> None:

@@ -60,6 +60,9 @@ def test_an_empty_line_has_no_block() -> None:
         ("javascript", "// add‸ two numbers\nf();", Lines(0, 0), "add two numbers"),
         ("c", "/*\n * swap‸ them\n */\nint x;", Lines(0, 2), "swap them"),
         ("java", "/* one‸ line */", Lines(0, 0), "one line"),
+        ("c", "/* one‸\n   two */\nint x;", Lines(0, 1), "one two"),
+        ("css", "/*\n add two‸ numbers\n*/", Lines(0, 2), "add two numbers"),
+        ("terraform", "# sum‸", Lines(0, 0), "sum"),
         ("lua", "-- count‸\n", Lines(0, 0), "count"),
         ("clojure", ";; reverse‸", Lines(0, 0), "reverse"),
         ("erlang", "%% hello‸", Lines(0, 0), "hello"),
@@ -73,6 +76,7 @@ def test_the_comment_at_a_line(language: str, marked: str, lines: Lines, text: s
     ("language", "marked"),
     [
         ("python", "x =‸ 1"), ("python", "#‸"), ("c", "#include‸ <stdio.h>"), ("python", "#!/usr/bin/env‸ python"),
+        ("c", "    *p‸ = 0;"), ("markdown", "* bullet‸"), ("c", "/* x‸ */ int y = 1;"), ("plaintext", "# x‸"),
         ("javascript", "# no‸ comment"), ("python", "// floor‸ division"),
     ],
 )  # fmt: skip
@@ -83,6 +87,8 @@ def test_lines_that_are_no_comments(language: str, marked: str) -> None:
 def test_code_is_taken_out_of_a_fence_if_there_is_one() -> None:
     assert code_in("Here:\n```python\nx = 1\ny = 2\n```\nDone.") == "x = 1\ny = 2"
     assert code_in("```\nx = 1") == "x = 1", "not closed, because the answer was cut"
+    assert code_in("```python\n```") == code_in("```") == ""
+    assert code_in("So:\r\n``` c#\r\nx = 1;\r\n```") == "x = 1;"
     assert code_in("\n    x = 1\n    y = 2\n") == "    x = 1\n    y = 2"
 
 

@@ -129,5 +129,11 @@ def test_repositories_are_found_in_full_by_their_last_part_and_by_file() -> None
         row = by_repository(name)
         assert row is not None
         assert row.name == "starcoderbase-1b"
+    branch = by_repository("bigcode/santacoder", revision="no-fim")
+    assert branch is not None
+    assert branch.format == "left-to-right"
+    file = by_repository("prashrex/Santacoder-gguf", "santacoder.gguf")
+    assert file is not None
+    assert file.name == "santacoder-q4_k"
     assert by_repository("") is None
     assert by_repository("nobody/nothing") is None

@@ -99,3 +99,14 @@ def test_a_listener_that_fails_fails_its_answer_only() -> None:
     with pytest.raises(ValueError, match="listener"):
         asked(worker, fail).result(5)
     assert text(asked(worker)) == "It works."
+
+
+def test_an_engine_that_fails_at_once_or_at_its_end_leaves_the_thread_alive() -> None:
+    class Rude(ScriptedEngine):
+        def answer(self, instruction: Instruction) -> Any:
+            raise ValueError("at once")
+
+    worker = ready(Rude())
+    with pytest.raises(ValueError, match="at once"):
+        asked(worker).result(5)
+    assert text(worker.submit(REQUEST, CancelToken())) == "value"
