@@ -5,6 +5,7 @@ The examples are ours. A base model continues the list, so its answer ends where
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from inference.request import Instruction
@@ -55,6 +56,14 @@ def build(form: str, instruction: Instruction) -> InstructionPrompt:
         )
     asked = f"Code:\n{code}\n" if code else ""
     return InstructionPrompt(f"{_EXAMPLES}Question: {text}\n{asked}Answer:\n", ("\nQuestion:",))
+
+
+def tidied(text: str) -> str:
+    """`text` without blank lines in front, and without the single space that many models begin an answer with.
+
+    More than one may be the indentation of code.
+    """
+    return re.sub(r"\A(\s*\n)?( (?=\S))?", "", text) if text.strip() else ""
 
 
 def settled(text: str, stop_texts: tuple[str, ...]) -> tuple[str, bool]:

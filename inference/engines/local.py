@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ from inference import instructions, prompt
 from inference.decoding import PREFILL_CHUNK, Choice, greedy, prefill
 from inference.engines.base import Steps
 from inference.formats import InfillFormat
-from inference.instructions import settled
+from inference.instructions import settled, tidied
 from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
 from inference.request import Completion, Instruction, Request, Step
@@ -104,15 +103,14 @@ class LocalEngine:
         ids, stop_texts = self.instruction_ids(instruction)
 
         def end(text: str) -> tuple[str, bool]:
-            text, is_ended = settled(text, stop_texts)
+            text, is_ended = settled(tidied(text), stop_texts)
             if looping := loop(text):
                 return text[: sum(looping)], True  # what is repeated, once
             return text, is_ended
 
         task = _Task(KeyValueCache(), ids, instruction.max_tokens, end, chunk=_ANSWER_CHUNK)
         written = yield from self._write(task)
-        # Leading blank lines say nothing; leading blanks may be the first line's indentation.
-        return replace(written, text=re.sub(r"\A\s*\n", "", written.text).rstrip())
+        return replace(written, text=tidied(written.text).rstrip())
 
     def instruction_ids(self, instruction: Instruction) -> tuple[list[int], tuple[str, ...]]:
         """The prompt [n] for `instruction`, its code cut at the end where it is too long; and what ends the answer."""

@@ -53,7 +53,7 @@ async def _answer(instruction: Instruction, settings: Settings) -> None:
     answering.add_done_callback(lambda _: texts.put_nowait(None))
     shown = ""
     while (text := await texts.get()) is not None:
-        shown = _shown(shown, text.lstrip("\n"))
+        shown = _shown(shown, text)
     try:
         completion = await answering
     except Exception as error:

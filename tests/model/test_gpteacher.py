@@ -16,7 +16,7 @@ from inference.checkpoints.load import load_engine
 from inference.checkpoints.source import find
 from inference.checkpoints.spec import ModelSpec
 from inference.engines.local import LocalEngine
-from inference.instructions import settled
+from inference.instructions import settled, tidied
 from inference.request import Completion, Instruction, Request
 from tests.model import layouts, reference
 from tests.model.test_decoding import complete
@@ -126,7 +126,14 @@ def test_streamed_text_only_grows(engine: LocalEngine) -> None:
     texts, completion = answered(engine, Instruction("Explain.", CODE, 20))
     for earlier, later in pairwise(texts):
         assert later.startswith(earlier)
-    assert completion.text == completion.text.strip()
+    assert texts[-1].rstrip() == completion.text or completion.text.startswith(texts[-1])
+    assert completion.text == completion.text.rstrip()
+
+
+def test_blank_lines_and_the_one_space_in_front_go_and_indentation_stays() -> None:
+    assert tidied("\n\nIt adds.") == tidied(" It adds.") == tidied("\n It adds.") == "It adds."
+    assert tidied("\n    return x") == "    return x"
+    assert tidied(" ") == tidied("\n") == ""
 
 
 def test_an_answer_leaves_the_completions_cache_alone(engine: LocalEngine) -> None:
