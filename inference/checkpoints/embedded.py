@@ -17,6 +17,7 @@ from transformers import GPTBigCodeConfig
 
 from inference.checkpoints.assemble import missing, outline
 from inference.checkpoints.folder import Checkpoint
+from inference.checkpoints.weights import InMemoryWeights
 from inference.errors import ModelInvalidError
 from inference.models.int8 import quantise_rows
 
@@ -56,27 +57,10 @@ def open_embedded(folder: Path = FOLDER) -> Checkpoint:
         weights = unpack_rows(load_file(folder / "model.safetensors"))
         config = GPTBigCodeConfig.from_json_file(folder / "config.json")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        checkpoint = Checkpoint(outline(config), tokenizer, _InMemory(weights))
+        checkpoint = Checkpoint(outline(config), tokenizer, InMemoryWeights(weights))
         if lacking := missing(checkpoint.outline, checkpoint.weights):
             raise ValueError(f"{lacking[0]} does not fit config.json")  # noqa: TRY301  # one sentence for all
     except Exception as error:  # tokenizers raises nothing more precise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelInvalidError(f"the embedded model in {folder} is damaged ({reason}): reinstall fimd") from error
     return checkpoint
-
-
-class _InMemory:
-    """Tensors that have been read; a `WeightSource`."""
-
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
-        self._tensors = tensors
-
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset(self._tensors)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._tensors[name].shape)
-
-    def read(self, name: str) -> Tensor:
-        return self._tensors[name]

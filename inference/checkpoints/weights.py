@@ -66,22 +66,11 @@ class SafetensorsWeights:
         return self._files[name].get_tensor(name)
 
 
-class PickledWeights:
-    """Tensors of PyTorch pickles, unpickled with `weights_only=True`: nothing in them can run.
+class InMemoryWeights:
+    """Tensors that are in memory already, or mapped."""
 
-    Raises:
-        ModelInvalidError: a file is damaged, or holds anything but tensors.
-    """
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        path = paths[0]
-        self._tensors: dict[str, Tensor] = {}
-        for path in paths:
-            for name, value in _unpickled(path).items():
-                if isinstance(value, Tensor):
-                    self._tensors[name] = value
-        if not self._tensors:
-            raise ModelInvalidError(f"{path} holds no tensors: it is no checkpoint of a model")
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self._tensors = tensors
 
     @property
     def names(self) -> frozenset[str]:
@@ -93,8 +82,26 @@ class PickledWeights:
         return tuple(self._tensors[name].shape)
 
     def read(self, name: str) -> Tensor:
-        """One tensor, as stored; its bytes come from the mapped file."""
+        """One tensor, as it is."""
         return self._tensors[name]
+
+
+class PickledWeights(InMemoryWeights):
+    """Tensors of PyTorch pickles, unpickled with `weights_only=True`: nothing in them can run.
+
+    Their bytes come from the mapped files.
+
+    Raises:
+        ModelInvalidError: a file is damaged, or holds anything but tensors.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        tensors = {
+            name: value for path in paths for name, value in _unpickled(path).items() if isinstance(value, Tensor)
+        }
+        if not tensors:
+            raise ModelInvalidError(f"{paths[0]} holds no tensors: it is no checkpoint of a model")
+        super().__init__(tensors)
 
 
 def _unpickled(path: Path) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from inference.checkpoints.folder import open_checkpoint
 from inference.checkpoints.load import load_engine
 from inference.checkpoints.precision import choose_device, choose_precision, too_large
 from inference.checkpoints.spec import ModelSpec
+from inference.checkpoints.weights import InMemoryWeights
 from inference.errors import ModelInvalidError, ModelNotFoundError, ModelTooLargeError
 from inference.kv_cache import KeyValueCache
 from inference.models.int8 import Int8Embedding, Int8Linear
@@ -159,22 +160,8 @@ def test_an_embedding_that_does_more_than_look_up_stays_as_it_is(name: str) -> N
     )  # fmt: skip
     model = GemmaForCausalLM(config).eval()
     filled = assemble.outline(config)
-    assemble.fill(filled, _StateDict(model), CPU, cast(Any, name))
+    assemble.fill(filled, InMemoryWeights(model.state_dict()), CPU, cast(Any, name))
     ids = torch.tensor([[5, 6, 7, 8]])
     with torch.inference_mode():
         expected, got = model(ids).logits, cast(Any, filled)(ids).logits
     assert float((got - expected).norm() / expected.norm()) < (1e-5 if name == "fp32" else 0.1)
-
-
-class _StateDict:
-    """A model's own tensors as a `WeightSource`."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._tensors = model.state_dict()
-        self.names = frozenset(self._tensors)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._tensors[name].shape)
-
-    def read(self, name: str) -> torch.Tensor:
-        return self._tensors[name]
