@@ -87,7 +87,7 @@ def self_test(engine: LocalEngine) -> tuple[str, ...]:
     if rank is not None and rank > _UNLIKELY_SHARE * engine.tokenizer.vocabulary_size:
         note = (
             f"{engine.name} does not end a finished answer as the {engine.format.name} format says (its end token is "
-            f"its {rank:,}th choice): expect poor suggestions, and check model.format"
+            f"only its choice number {rank:,}): expect poor suggestions, and check model.format"
         )
         return (note,)
     return ()

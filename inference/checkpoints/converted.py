@@ -87,7 +87,8 @@ def _remove_remains(out: Path) -> None:
     prefix = out.name.rpartition("-")[0]
     for old in out.parent.iterdir():
         is_remains = old.name.startswith(_SCRATCH) and time.time() - old.stat().st_mtime > _DAY_S
-        if is_remains or old.name.startswith(f"{prefix}-"):
+        # The same name means that another process has just finished the same conversion, and may be reading it.
+        if is_remains or (old.name.startswith(f"{prefix}-") and old != out):
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -180,7 +180,7 @@ def test_a_gated_model_says_which_page_to_visit_and_what_to_run(hub: FakeHub, ho
         assert "hf auth login" in done.stderr
 
 
-def test_without_a_network_it_is_one_line(home: Path) -> None:
+def test_offline_it_is_one_line(home: Path) -> None:
     done = fimd(None, home, "models", "pull", "starcoderbase-1b")
     assert done.returncode == 2
     assert "check name and network" in done.stderr
