@@ -12,20 +12,18 @@ import queue
 import statistics
 import time
 from pathlib import Path
-from typing import Any, cast
 
 import psutil
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from transformers import GPTBigCodeConfig
 
-from inference.checkpoints import assemble, embedded
+from inference.checkpoints import embedded
+from inference.checkpoints.lean import LeanOutline
 from inference.checkpoints.precision import in_gb
 from inference.checkpoints.spec import Precision
-from inference.kv_cache import KeyValueCache
-from inference.models.transformers_model import TransformersModel
+from inference.models.gpt_bigcode import GptBigCodeShape
 
 CPU = torch.device("cpu")
 PROMPT = 512
@@ -53,34 +51,34 @@ class RandomWeights:
         return weight + 1 if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight")) else weight
 
 
-def santacoder(layers: int) -> Any:
-    """SantaCoder's config, with as many layers as wanted."""
-    return GPTBigCodeConfig(
-        vocab_size=49_280, n_positions=2048, n_embd=2048, n_layer=layers, n_head=16, n_inner=8192, multi_query=True
+def santacoder(layers: int) -> LeanOutline:
+    """SantaCoder's shape, with as many layers as wanted."""
+    shape = GptBigCodeShape.from_config(
+        {"vocab_size": 49_280, "n_positions": 2048, "n_embd": 2048, "n_layer": layers, "n_head": 16, "n_inner": 8192}
     )
+    if shape is None:
+        raise AssertionError("SantaCoder's shape is one of ours")
+    return LeanOutline(shape)
 
 
-def measure(config: Any, precision: Precision, runs: int) -> tuple[dict[str, float], Tensor]:
+def measure(outline: LeanOutline, precision: Precision, runs: int) -> tuple[dict[str, float], Tensor]:
     """Figures of one precision, and the logits after a fixed prompt."""
-    model = assemble.outline(config)
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    size = assemble.sizes(model)[precision]
+    size = outline.sizes[precision]
     started = time.perf_counter()
-    assemble.fill(model, RandomWeights(shapes), CPU, precision)
+    model = outline.load(RandomWeights(dict(outline.shape.tensors())), CPU, precision)
     load_s = time.perf_counter() - started
-    wrapped = TransformersModel(model, precision)
     prompt = [7 * position % 49_000 for position in range(PROMPT)]
     prefills: list[float] = []
     decodes: list[float] = []
     logits = torch.empty(0)
     for _ in range(runs):
-        cache = KeyValueCache()
+        cache = model.new_cache(PROMPT + 16)
         started = time.perf_counter()
-        logits = wrapped.forward(prompt, cache)
+        logits = model.forward(prompt, cache)[-1]
         prefills.append(PROMPT / (time.perf_counter() - started))
         started = time.perf_counter()
         for token in prompt[:16]:
-            wrapped.forward([token], cache)
+            model.forward([token], cache)
         decodes.append(16 / (time.perf_counter() - started))
     resident = psutil.Process().memory_info().rss
     rates = {"prefill": statistics.median(prefills), "decode": statistics.median(decodes)}
@@ -93,10 +91,9 @@ def embedded_error(precision: Precision) -> tuple[float, float]:
     both: tuple[Precision, Precision] = ("fp32", precision)
     for one in both:
         checkpoint = embedded.open_embedded()
-        model = cast(Any, checkpoint.fill(CPU, one))
+        model = checkpoint.load(CPU, one)
         ids = checkpoint.tokenizer.encode(Path(queue.__file__).read_text(encoding="utf-8")).ids[:512]
-        with torch.inference_mode():
-            rows.append(model(input_ids=torch.tensor([ids])).logits[0].float())
+        rows.append(model.forward(ids, model.new_cache(len(ids)), last=len(ids)))
     exact, other = rows
     same = (exact.argmax(-1) == other.argmax(-1)).float().mean()
     return relative_error(other, exact), float(same)

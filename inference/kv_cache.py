@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from transformers import DynamicCache
+from torch import Tensor
 
 
-class KeyValueCache:
-    """The tokens whose keys and values are held, in order, with those tensors.
+class KeyValueCache(ABC):
+    """The tokens whose keys and values are held, in order; where those are held is up to the model that made it.
 
-    Invariant: `past` always holds exactly `tokens`. `extended` is called only after a forward pass has succeeded, so a
+    Invariant: `tokens` are always really there. `extended` is called only after a forward pass has succeeded, so a
     computation may be abandoned between passes without any clean-up.
     """
 
     def __init__(self) -> None:
         self.tokens: list[int] = []
-        self.past = DynamicCache()
 
     def extended(self, tokens: Sequence[int]) -> None:
-        """Record that the model has just appended `tokens` to `past`."""
+        """Record that the model has just appended `tokens`."""
         self.tokens.extend(tokens)
 
     def reusable(self, prompt: Sequence[int]) -> int:
@@ -32,15 +32,66 @@ class KeyValueCache:
     def rewind_to(self, prompt: Sequence[int]) -> int:
         """Keep what `prompt` shares with the cached tokens and drop the rest; returns the number of tokens kept."""
         kept = self.reusable(prompt)
-        if dropped := len(self.tokens) - kept:
-            self.past.crop(-dropped)
-            del self.tokens[kept:]
+        self.drop(len(self.tokens) - kept)
         return kept
 
+    def drop(self, count: int) -> None:
+        """Forget the newest `count` tokens."""
+        if count:
+            self._crop(count)
+            del self.tokens[-count:]
+
     def clear(self) -> None:
-        """Forget everything; needed only after a forward pass has failed halfway."""
+        """Forget everything; needed where a forward pass that failed has left the layers in different states."""
         self.tokens = []
-        self.past = DynamicCache()
+        self._reset()
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Memory that is set aside for it."""
+
+    @property
+    @abstractmethod
+    def capacity(self) -> int | None:
+        """Most tokens it can hold; None where it grows."""
+
+    @abstractmethod
+    def _crop(self, count: int) -> None:
+        """Drop the keys and values of the newest `count` tokens."""
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Drop all keys and values."""
+
+
+class BufferedCache(KeyValueCache):
+    """Keys and values in one buffer that is allocated once, so that no step allocates any, and a rewind costs nothing.
+
+    On a CPU the system gives a buffer memory only where it is written: an allocated one that is hardly used is cheap.
+
+    `buffer` is [layers, keys and values, heads, capacity, width].
+    """
+
+    def __init__(self, buffer: Tensor) -> None:
+        super().__init__()
+        self.buffer = buffer
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the buffer."""
+        return self.buffer.nbytes
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that fit into the buffer."""
+        return self.buffer.shape[3]
+
+    def _crop(self, count: int) -> None:
+        del count  # what lies behind `tokens` is never read, and overwritten by what comes next
+
+    def _reset(self) -> None:
+        """See `_crop`."""
 
 
 def common_prefix_length(left: Sequence[int], right: Sequence[int]) -> int:

@@ -22,6 +22,9 @@ class Request:
     max_lines: int = 1
     """1 asks for the rest of the line; more allow the block that is being opened or continued at the cursor."""
 
+    related: tuple[str, ...] = ()
+    """Texts of other open files, the most related last: what is repeated from them comes sooner. Not in the prompt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
@@ -62,6 +65,15 @@ class Completion:
 
     is_cut: bool = False
     """Whether it stopped only because no more tokens were allowed."""
+
+    passes: int = 0
+    """Forward passes after the prompt's."""
+
+    drafted_tokens: int = 0
+    """Tokens that were guessed for those passes."""
+
+    accepted_tokens: int = 0
+    """How many of them were right."""
 
 
 class CancelToken:

@@ -15,7 +15,6 @@ from torch import Tensor
 from inference.decoding import prefill
 from inference.engines.local import LocalEngine
 from inference.errors import ModelInvalidError
-from inference.kv_cache import KeyValueCache
 from inference.request import Completion, Request
 
 _INFILL = Request("def add(first, second):\n    return ", "\n\n\nprint(add(1, 2))\n", max_tokens=16)
@@ -34,6 +33,7 @@ _SAMPLE = "if x:\n\treturn {'é': 0x1F}  # → 😀\r\n\n        end(\"\\\\n\") 
 _PREFILL_TOKENS = 256
 _DECODE_TOKENS = 16
 _RUNS = 3
+_PACED = (1, 8, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def self_test(engine: LocalEngine) -> tuple[str, ...]:
     Raises:
         ModelInvalidError: the weights compute NaN or infinity, or the tokenizer changes text.
     """
-    logits = engine.model.forward([engine.tokenizer.highest_id], KeyValueCache())
+    logits = engine.model.forward([engine.tokenizer.highest_id], engine.model.new_cache(1))[-1]
     if not bool(torch.isfinite(logits).all()):
         raise ModelInvalidError(f"{engine.name} computes NaN or infinity: its weights are damaged, download them again")
     if not _text_is_kept(engine):
@@ -122,6 +122,20 @@ def check(engine: LocalEngine) -> SelfCheck:
     )
 
 
+def measure_pace(engine: LocalEngine) -> None:
+    """Run a few passes, so that the engine knows from the first request on what they cost here.
+
+    The first passes over new weights are slow, so each size is run twice, and the second counts.
+    """
+    for tokens in _PACED:
+        ids = [engine.tokenizer.highest_id] * tokens
+        for is_warm in (False, True):
+            started = time.perf_counter()
+            int(engine.model.model.forward(ids, engine.model.new_cache(tokens)).argmax())
+            if is_warm:
+                engine.model.pace.record(tokens, time.perf_counter() - started)
+
+
 def _text_is_kept(engine: LocalEngine) -> bool:
     return engine.tokenizer.decode(engine.tokenizer.encode(_SAMPLE)) == _SAMPLE
 
@@ -136,7 +150,8 @@ def _end_rank(engine: LocalEngine) -> int | None:
 
 
 def _logits_after(engine: LocalEngine, ids: list[int]) -> Tensor:
-    computing = prefill(engine.model, KeyValueCache(), ids[-engine.model.context_length :])
+    ids = ids[-engine.model.context_length :]
+    computing = prefill(engine.model, engine.model.new_cache(len(ids)), ids)
     while True:
         try:
             next(computing)
@@ -158,7 +173,7 @@ def _time(engine: LocalEngine, prompt: list[int]) -> tuple[float, float]:
 
     Reading a result is what waits for a GPU.
     """
-    cache = KeyValueCache()
+    cache = engine.model.new_cache(len(prompt) + _DECODE_TOKENS)
     started = time.perf_counter()
     int(engine.model.forward(prompt, cache).argmax())
     prefilled = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,14 @@ _REPLACEMENT = "\ufffd"
 
 _BARRED = re.compile(r"<[|｜]\S+[|｜]>")  # noqa: RUF001  # DeepSeek's bars
 _EXTRA_SPACE = re.compile(r'Prepend\(|prepend_scheme="?(first|always)|add_prefix_space=True')
+
+
+_SEAM = re.compile(r"(?<=[A-Za-z0-9])(?=\n)")
+"""Between a line's last letter or digit and its end, texts can be tokenised apart, if `_can_be_cut` says so."""
+
+_ACROSS_SEAM = re.compile(r"[A-Za-z0-9][\nĊ]")
+_SEAM_SAMPLES = ("x\nx", "9\n    x", "x\n\tx", "x\n\n\nx", "X\n  \n    9", "x\n)", '9\n"""', "s\n\r\n x", "x\n")
+_REMEMBERED = 1 << 15
 
 
 class TextTokenizer:
@@ -43,6 +52,8 @@ class TextTokenizer:
         matched = [name for name in names if backend.token_to_id(name) in self._ids(name)]
         longest_first = sorted(matched, key=len, reverse=True)
         self._matched = re.compile("|".join(map(re.escape, longest_first))) if matched else None
+        self._has_seams = self._can_be_cut()
+        self._remembered: OrderedDict[str, tuple[int, ...]] = OrderedDict()
 
     def token_id(self, name: str) -> int | None:
         """The id of a token by its exact name, or None."""
@@ -67,8 +78,40 @@ class TextTokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, in which no control token can appear.
 
-        Lone surrogates, which have no UTF-8 form, become `?`.
+        Lone surrogates, which have no UTF-8 form, become `?`. What was encoded before is remembered in pieces of a few
+        lines, so that while a person types, only the text near the cursor is tokenised again.
         """
+        ids: list[int] = []
+        for piece in self._pieces(text):
+            if (known := self._remembered.get(piece)) is None:
+                known = self._remembered[piece] = tuple(self._encoded(piece))
+            else:
+                self._remembered.move_to_end(piece)
+            ids += known
+        while len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return ids
+
+    def encode_known(self, text: str) -> list[int]:
+        """Ids of those pieces of `text` that have been encoded before: costs little however long it is."""
+        ids: list[int] = []
+        for piece in self._pieces(text):
+            ids += self._remembered.get(piece, ())
+        return ids
+
+    def _pieces(self, text: str) -> list[str]:
+        return _SEAM.split(text) if self._has_seams else [text]
+
+    def _can_be_cut(self) -> bool:
+        """Whether no token reaches over a seam, and none depends on what is on the other side of it."""
+        if any(_ACROSS_SEAM.search(token) for token in self._backend.get_vocab(with_added_tokens=True)):
+            return False
+        return all(
+            [one for piece in _SEAM.split(sample) for one in self._encoded(piece)] == self._encoded(sample)
+            for sample in _SEAM_SAMPLES
+        )
+
+    def _encoded(self, text: str) -> list[int]:
         text = text.encode("utf-8", "replace").decode("utf-8")
         if self._matched is None:
             return self._ids(text)

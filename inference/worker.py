@@ -5,7 +5,8 @@ of arrival. A replaced or cancelled request is answered with None. Cancelling is
 token is read between the steps of a computation, which is then closed.
 
 Answers to instructions take longer than a person waits for ghost text. They are computed a step at a time, in turn,
-whenever no completion waits.
+whenever no completion waits. When nothing at all waits, idle work is done, a step at a time too: what a person is
+likely to ask for next. It is thrown aside at once when anybody really asks.
 """
 
 from __future__ import annotations
@@ -50,6 +51,15 @@ class _Job:
 
 
 @dataclass(slots=True)
+class _IdleJob(_Job):
+    completes: bool
+    """Whether it goes on to the completion, or only prepares for it."""
+
+    steps: Steps | None = None
+    """Set when it has begun."""
+
+
+@dataclass(slots=True)
 class _Answer:
     instruction: Instruction
     token: CancelToken
@@ -69,6 +79,8 @@ class Worker:
         self._loader: EngineLoader | None = None
         self._waiting: OrderedDict[Hashable, _Job] = OrderedDict()
         self._answers: deque[_Answer] = deque()
+        self._idle: OrderedDict[Hashable, _IdleJob] = OrderedDict()
+        self._aside: list[_IdleJob] = []
         self._wake = threading.Condition()
         # A daemon thread: a process whose editor is gone must not wait for a model to finish loading.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -131,6 +143,25 @@ class Worker:
             self._wake.notify()
         return job.future
 
+    def submit_idle(
+        self, request: Request, token: CancelToken, session: Hashable = None, *, completes: bool
+    ) -> Future[Completion | None]:
+        """Prepare for `request`, and compute its completion if it `completes`, while there is nothing else to do.
+
+        The future yields None where anything else came in between: another idle request of the session, a real one of
+        any, a cancel. It never fails: nobody waits for it.
+        """
+        job = _IdleJob(request, token, Future(), completes)
+        with self._wake:
+            if self._status.phase != "ready":
+                job.future.set_result(None)
+                return job.future
+            if (replaced := self._idle.pop(session, None)) is not None:
+                self._aside.append(replaced)  # closed by the thread that runs it
+            self._idle[session] = job
+            self._wake.notify()
+        return job.future
+
     def _take_waiting(self) -> list[_Job]:
         """Empty the queue; the caller holds the lock and answers what it gets after letting it go."""
         waiting, self._waiting = list(self._waiting.values()), OrderedDict()
@@ -138,14 +169,14 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            job = answer = None
+            for one in self._thrown_aside():
+                _close(one.steps)
+                _settle(one.future, None)
             with self._wake:
-                self._wake.wait_for(lambda: self._loader is not None or self._waiting or self._answers)
                 loader, self._loader = self._loader, None
-                if loader is None and self._waiting:
-                    job = self._waiting.popitem(last=False)[1]
-                elif loader is None:
-                    answer = self._answers.popleft()
+                job = None if loader or not self._waiting else self._waiting.popitem(last=False)[1]
+                answer = None if loader or job or not self._answers else self._answers.popleft()
+                idle = None if loader or job or answer or not self._idle else self._idle.popitem(last=False)
             if loader is not None:
                 self._load(loader)
             elif job is not None:
@@ -153,6 +184,53 @@ class Worker:
             elif answer is not None and self._advance(answer):
                 with self._wake:
                     self._answers.append(answer)
+            elif idle is not None and self._advance_idle(idle[1]):
+                self._put_back(*idle)
+
+    def _thrown_aside(self) -> list[_IdleJob]:
+        """Wait until there is something to do; the idle jobs that give way to it."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._loader is not None or self._waiting or self._answers or self._idle)
+            if self._loader is not None or self._waiting:
+                self._aside += self._idle.values()
+                self._idle.clear()
+            aside, self._aside = self._aside, []
+        return aside
+
+    def _put_back(self, session: Hashable, job: _IdleJob) -> None:
+        """Go on with an idle job first, unless its session has asked for another meanwhile."""
+        with self._wake:
+            if session in self._idle:
+                self._aside.append(job)
+            else:
+                self._idle[session] = job
+                self._idle.move_to_end(session, last=False)
+
+    def _advance_idle(self, job: _IdleJob) -> bool:
+        """Run one step of an idle job; whether there are more."""
+        engine = self._engine
+        try:
+            if job.steps is None:
+                if engine is None or not job.future.set_running_or_notify_cancel():
+                    _settle(job.future, None)
+                    return False
+                job.steps = engine.prepare(job.request)
+            if not job.token.cancelled:
+                next(job.steps)
+                return True
+            _close(job.steps)
+            _settle(job.future, None)
+        except StopIteration as done:
+            if job.completes and engine is not None and not job.token.cancelled:
+                job.completes = False
+                job.steps = engine.complete(job.request)
+                return True
+            _settle(job.future, done.value)
+        except BaseException:  # see `_compute`
+            log.exception("idle work failed")
+            _close(job.steps)
+            _settle(job.future, None)
+        return False
 
     def _advance(self, job: _Answer) -> bool:
         """Run one step of an answer; whether there are more."""

@@ -35,12 +35,18 @@ class ScriptedEngine:
     follows_instructions: bool = False
     answer_text: str = "It works."
     requests: list[Request] = field(default_factory=list[Request])
+    prepared: list[Request] = field(default_factory=list[Request])
     instructions: list[Instruction] = field(default_factory=list[Instruction])
 
     def complete(self, request: Request) -> Steps:
         """Walk through the script, one sleep a step."""
         self.requests.append(request)
         return self._walk(self.text)
+
+    def prepare(self, request: Request) -> Steps:
+        """Remember the request, and walk through the script without its text."""
+        self.prepared.append(request)
+        return self._walk("")
 
     def answer(self, instruction: Instruction) -> Steps:
         """Walk through the script of an answer."""

@@ -9,25 +9,103 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from inference import freed_memory
+from inference.checkpoints.config_check import check_layers
 from inference.checkpoints.precision import DTYPES
 from inference.checkpoints.spec import Precision
-from inference.checkpoints.weights import WeightSource
-from inference.errors import ModelInvalidError, reason
+from inference.checkpoints.weights import WeightSource, read_finite
+from inference.errors import ModelInvalidError
 from inference.models.int8 import Int8Embedding, Int8Linear
+from inference.models.transformers_model import TransformersModel
 
-_FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+# What goes wrong is said in our own sentences; its bars and reports would fill an editor's log.
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
 _MASKS = re.compile(r"(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$|attn_rot_embd")
 """Stored by older versions beside the weights; computed nowadays."""
 
-_MOST_LAYERS = 1024
-"""More is damage: their modules alone would fill the memory."""
+
+_LOCAL: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+
+
+class TransformersOutline:
+    """One of transformers' classes before its weights are read; implements `Outline`.
+
+    Args:
+        model: the class, made by `outline`.
+        folder: where transformers itself can load it, if the weights don't carry the class's own names.
+    """
+
+    def __init__(self, model: PreTrainedModel, folder: Path | None = None) -> None:
+        self.model = model
+        self._folder = folder
+
+    @property
+    def context_length(self) -> int:
+        """See `Outline.context_length`."""
+        return TransformersModel(self.model).context_length
+
+    @property
+    def rows(self) -> int:
+        """See `Outline.rows`."""
+        return cast(Any, self.model).get_input_embeddings().num_embeddings
+
+    @property
+    def parameters(self) -> int:
+        """See `Outline.parameters`."""
+        return parameter_count(self.model)
+
+    @property
+    def sizes(self) -> Mapping[Precision, int]:
+        """See `Outline.sizes`."""
+        return sizes(self.model)
+
+    def missing(self, source: WeightSource) -> list[str]:
+        """See `Outline.missing`: transformers can map names that it doesn't have itself, but not other shapes."""
+        lacking = missing(self.model, source)
+        return lacking if self._folder is None or any(name in source.names for name in lacking) else []
+
+    def unplaced(self, source: WeightSource) -> list[str]:
+        """See `Outline.unplaced`."""
+        return [] if missing(self.model, source) else unplaced(self.model, source)
+
+    def load(self, source: WeightSource, device: torch.device, precision: Precision) -> TransformersModel:
+        """See `Outline.load`."""
+        if self._folder is not None and missing(self.model, source):
+            return TransformersModel(self._loaded_by_transformers(self._folder, device, precision), precision)
+        fill(self.model, source, device, precision)
+        return TransformersModel(self.model, precision)
+
+    def _loaded_by_transformers(self, folder: Path, device: torch.device, precision: Precision) -> PreTrainedModel:
+        """For checkpoints whose names differ from the class's own, which transformers knows how to map."""
+        model, report = cast(Any, AutoModelForCausalLM).from_pretrained(
+            folder,
+            config=self.model.config,
+            # In int8's case half of float32's memory, for the moment that there are both.
+            dtype=torch.bfloat16 if precision == "int8" else DTYPES[precision],
+            use_safetensors=True,
+            output_loading_info=True,
+            **_LOCAL,
+        )
+        # transformers fills what is missing with random numbers and only warns.
+        if wrong := sorted([*report["missing_keys"], *report["mismatched_keys"]], key=str):
+            raise ModelInvalidError(
+                f"the weights in {folder} don't match its config.json ({len(wrong)} tensors, first {wrong[0]}): the "
+                "files belong to different models, or to a class that transformers doesn't have"
+            )
+        if precision == "int8":
+            quantise(model)
+            model.float()
+        return model.eval().to(device)
 
 
 def outline(config: PreTrainedConfig) -> PreTrainedModel:
@@ -39,16 +117,6 @@ def outline(config: PreTrainedConfig) -> PreTrainedModel:
     check_layers(getattr(config, "num_hidden_layers", 1))
     with torch.device("meta"):
         return cast(Any, AutoModelForCausalLM).from_config(config, trust_remote_code=False).eval()
-
-
-def check_layers(count: object) -> None:
-    """Refuse a number of layers that no model has, before anything of that size is made.
-
-    Raises:
-        ModelInvalidError: it is none of 1 to 1,024.
-    """
-    if not isinstance(count, int) or not 1 <= count <= _MOST_LAYERS:
-        raise ModelInvalidError(f"a model of {reason(ValueError(count))} layers can't be: its config is damaged")
 
 
 def unplaced(model: PreTrainedModel, source: WeightSource) -> list[str]:
@@ -109,15 +177,7 @@ def fill(model: PreTrainedModel, source: WeightSource, device: torch.device, pre
     head = cast(Any, model).get_output_embeddings()
 
     def read(name: str) -> Tensor:
-        tensor = source.read(tied.get(name, name))
-        if tensor.dtype not in _FLOATS:
-            raise ModelInvalidError(
-                f"the weights hold {name} as {tensor.dtype}, which is quantised in a way fimd can't unpack: "
-                "choose the unquantised model, or a GGUF file"
-            )
-        if not bool(torch.isfinite(tensor.sum(dtype=torch.float32))):
-            raise ModelInvalidError(f"the weights hold NaN or infinity in {name}: download the model again")
-        return tensor
+        return read_finite(source, tied.get(name, name))
 
     # The largest come first, while there is room beside them.
     for path, module in sorted(_modules(model), key=lambda named: named[1] not in {table, head}):

@@ -10,19 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import GPTBigCodeConfig
 
-from inference.checkpoints.assemble import missing, outline
-from inference.checkpoints.folder import Checkpoint
-from inference.checkpoints.weights import InMemoryWeights
-from inference.errors import ModelInvalidError
+from inference.checkpoints import lean
+from inference.checkpoints.checkpoint import Checkpoint
+from inference.checkpoints.files import read_json
+from inference.checkpoints.weights import SCALE_SUFFIX, RowsWeights
+from inference.errors import ModelInvalidError, reason
 from inference.models.int8 import quantise_rows
 
 FOLDER = Path(__file__).parent.parent / "embedded"
-SCALE_SUFFIX = ".scale"
 TIED = "lm_head.weight"
 """Shares its tensor with the token embedding, so it is not stored."""
 
@@ -54,13 +52,13 @@ def open_embedded(folder: Path = FOLDER) -> Checkpoint:
         ModelInvalidError: a file is missing, truncated or inconsistent with the others.
     """
     try:
-        weights = unpack_rows(load_file(folder / "model.safetensors"))
-        config = GPTBigCodeConfig.from_json_file(folder / "config.json")
+        weights = RowsWeights([folder / "model.safetensors"])
+        outline = lean.outline(read_json(folder / "config.json"), weights)
+        if outline is None:
+            raise ValueError("model.safetensors does not fit config.json")  # noqa: TRY301  # one sentence for all
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        checkpoint = Checkpoint(outline(config), tokenizer, InMemoryWeights(weights))
-        if lacking := missing(checkpoint.outline, checkpoint.weights):
-            raise ValueError(f"{lacking[0]} does not fit config.json")  # noqa: TRY301  # one sentence for all
     except Exception as error:  # tokenizers raises nothing more precise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelInvalidError(f"the embedded model in {folder} is damaged ({reason}): reinstall fimd") from error
-    return checkpoint
+        raise ModelInvalidError(
+            f"the embedded model in {folder} is damaged ({reason(error)}): reinstall fimd"
+        ) from error
+    return Checkpoint(outline, tokenizer, weights)

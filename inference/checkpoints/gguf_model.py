@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from torch import Tensor
-from transformers import GPTBigCodeConfig, LlamaConfig, PreTrainedConfig, Qwen2Config, Starcoder2Config
 
-from inference.checkpoints import gguf_tokenizer
-from inference.checkpoints.assemble import check_layers, outline
-from inference.checkpoints.folder import Checkpoint
+from inference.checkpoints import gguf_tokenizer, lean
+from inference.checkpoints.checkpoint import Checkpoint, Outline
+from inference.checkpoints.config_check import check_layers
 from inference.checkpoints.gguf_file import GgufFile
 from inference.errors import ModelInvalidError, reason
 
@@ -51,6 +50,10 @@ _STARCODER2_NAMES: Mapping[str, str] = {**_LLAMA_NAMES, "ffn_up": "mlp.c_fc", "f
 _ROPE_FACTORS = "rope_freqs.weight"
 
 
+_Config = dict[str, Any]
+"""As config.json has it."""
+
+
 def open_gguf(path: Path) -> Checkpoint:
     """The model and tokenizer in one GGUF file.
 
@@ -69,17 +72,26 @@ def open_gguf(path: Path) -> Checkpoint:
     weights = _NamedWeights(file, names, layers="transformer.h" if architecture == "starcoder" else "model.layers")
     try:
         config = make_config(_Keys(file, architecture))
-        model = outline(config)
+        outline = lean.outline(config, weights) or _transformers_outline(config)
     except ModelInvalidError:
         raise
     except Exception as error:  # whatever a class makes of sizes that don't fit together
         raise ModelInvalidError(f"{path} is damaged: its metadata makes no model ({reason(error)})") from error
     if architecture == "llama":
         weights.unpermuted_heads = {
-            "self_attn.q_proj": config.num_attention_heads,
-            "self_attn.k_proj": config.num_key_value_heads,
+            "self_attn.q_proj": config["num_attention_heads"],
+            "self_attn.k_proj": config["num_key_value_heads"],
         }
-    return Checkpoint(model, tokenizer, weights, licence=file.text("general.license"))
+    return Checkpoint(outline, tokenizer, weights, file.text("general.license"), config="metadata")
+
+
+def _transformers_outline(config: Mapping[str, Any]) -> Outline:
+    """For architectures that our own decoders don't have."""
+    from transformers import AutoConfig
+
+    from inference.checkpoints import assemble
+
+    return assemble.TransformersOutline(assemble.outline(cast(Any, AutoConfig).for_model(**config)))
 
 
 class _NamedWeights:
@@ -200,45 +212,52 @@ class _Keys:
         }
 
 
-def _starcoder(keys: _Keys) -> PreTrainedConfig:
+def _starcoder(keys: _Keys) -> _Config:
     common = keys.common
     positions = keys.file.shape("position_embd.weight")[0] if keys.has("position_embd.weight") else 0
     if positions != common["max_position_embeddings"]:
         raise ModelInvalidError(f"{keys.file.path} is damaged: its metadata and its tensors differ in positions")
     rows = keys.file.shape("blk.0.attn_qkv.weight")[0] if keys.has("blk.0.attn_qkv.weight") else 0
-    width = common["hidden_size"]
-    return GPTBigCodeConfig(
-        **common,
-        n_inner=keys.integer("feed_forward_length", 4 * width),
-        layer_norm_epsilon=keys.real("attention.layer_norm_epsilon", 1e-5),
+    width, heads = common["hidden_size"], common["num_attention_heads"]
+    return {
+        "model_type": "gpt_bigcode",
+        "vocab_size": common["vocab_size"],
+        "n_positions": positions,
+        "n_embd": width,
+        "n_layer": common["num_hidden_layers"],
+        "n_head": heads,
+        "n_inner": keys.integer("feed_forward_length", 4 * width),
+        "layer_norm_epsilon": keys.real("attention.layer_norm_epsilon", 1e-5),
         # The converter writes one key/value head whatever the model has; the rows tell.
-        multi_query=rows != 3 * width or common["num_attention_heads"] == 1,
-    )
+        "multi_query": rows != 3 * width or heads == 1,
+        "tie_word_embeddings": common["tie_word_embeddings"],
+    }
 
 
-def _starcoder2(keys: _Keys) -> PreTrainedConfig:
-    return Starcoder2Config(
-        **keys.rotary, norm_epsilon=keys.real("attention.layer_norm_epsilon", 1e-5), use_bias=True, sliding_window=None
-    )
+def _starcoder2(keys: _Keys) -> _Config:
+    epsilon = keys.real("attention.layer_norm_epsilon", 1e-5)
+    own = {"norm_epsilon": epsilon, "use_bias": True, "sliding_window": None}
+    return {"model_type": "starcoder2", **keys.rotary, **own}
 
 
-def _llama(keys: _Keys) -> PreTrainedConfig:
+def _llama(keys: _Keys) -> _Config:
     rotary = keys.rotary
     width = rotary["hidden_size"] // rotary["num_attention_heads"]
-    return LlamaConfig(
+    return {
+        "model_type": "llama",
         **rotary,
-        rms_norm_eps=keys.real("attention.layer_norm_rms_epsilon", 1e-6),
-        head_dim=keys.integer("attention.key_length", width),
-        attention_bias=keys.has("blk.0.attn_q.bias"),
-        mlp_bias=keys.has("blk.0.ffn_up.bias"),
-    )
+        "rms_norm_eps": keys.real("attention.layer_norm_rms_epsilon", 1e-6),
+        "head_dim": keys.integer("attention.key_length", width),
+        "attention_bias": keys.has("blk.0.attn_q.bias"),
+        "mlp_bias": keys.has("blk.0.ffn_up.bias"),
+    }
 
 
-def _qwen2(keys: _Keys) -> PreTrainedConfig:
-    return Qwen2Config(**keys.rotary, rms_norm_eps=keys.real("attention.layer_norm_rms_epsilon", 1e-6))
+def _qwen2(keys: _Keys) -> _Config:
+    return {"model_type": "qwen2", **keys.rotary, "rms_norm_eps": keys.real("attention.layer_norm_rms_epsilon", 1e-6)}
 
 
-_ARCHITECTURES: Mapping[str, tuple[Mapping[str, str], Callable[[_Keys], PreTrainedConfig]]] = {
+_ARCHITECTURES: Mapping[str, tuple[Mapping[str, str], Callable[[_Keys], _Config]]] = {
     "starcoder": (_GPT_BIGCODE_NAMES, _starcoder),
     "starcoder2": (_STARCODER2_NAMES, _starcoder2),
     "llama": (_LLAMA_NAMES, _llama),

@@ -47,8 +47,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     steps: list[Any] = [pre_tokenizers.Digits(individual_digits=True)] if digits else []
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*steps, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
-    special = _special_names(folder)
-    numbered = {**_numbered(folder), **{name: vocabulary[name] for name in special if name in vocabulary}}
+    special = special_names(folder)
+    numbered = {**numbered_names(folder), **{name: vocabulary[name] for name in special if name in vocabulary}}
     following = len(vocabulary)
     for name in sorted({*numbered, *special}, key=lambda one: (numbered.get(one, _LAST), one)):
         if name not in vocabulary and numbered.setdefault(name, following) != following:
@@ -77,7 +77,7 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
     return merges
 
 
-def _special_names(folder: Path) -> set[str]:
+def special_names(folder: Path) -> set[str]:
     """Names that special_tokens_map.json or tokenizer_config.json mark as special."""
     found: set[str] = set()
     for file in ("special_tokens_map.json", "tokenizer_config.json"):
@@ -96,7 +96,7 @@ def _special_names(folder: Path) -> set[str]:
     return found - {""}
 
 
-def _numbered(folder: Path) -> dict[str, int]:
+def numbered_names(folder: Path) -> dict[str, int]:
     """Ids of the added tokens, as added_tokens.json and tokenizer_config.json give them."""
     file = folder / "added_tokens.json"
     ids: dict[str, Any] = read_json(file) if file.is_file() else {}

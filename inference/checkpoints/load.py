@@ -6,24 +6,23 @@ Imports torch; `spec`, `source` and `deferred` are the light half.
 from __future__ import annotations
 
 import logging
-from typing import Any, cast
 
 import torch
-from transformers import PreTrainedModel
 
 from inference import formats, licences
-from inference.checkpoints import assemble, embedded, hub, source
-from inference.checkpoints.folder import Checkpoint, open_checkpoint
+from inference.checkpoints import embedded, hub, source
+from inference.checkpoints.checkpoint import Checkpoint
+from inference.checkpoints.folder import open_checkpoint
 from inference.checkpoints.gguf_model import open_gguf
 from inference.checkpoints.precision import choose_device, choose_precision, in_gb, too_large
 from inference.checkpoints.source import Source
-from inference.checkpoints.spec import ModelSpec, Precision
+from inference.checkpoints.spec import ModelSpec
 from inference.engines.base import Report
-from inference.engines.local import About, LocalEngine
+from inference.engines.local import PATIENCE_S, About, LocalEngine
 from inference.errors import ModelError, ModelInvalidError, reason
 from inference.formats import InfillFormat
-from inference.models.transformers_model import TransformersModel
-from inference.self_check import self_test
+from inference.models.base import CausalModel
+from inference.self_check import measure_pace, self_test
 from inference.tokenizer import TextTokenizer
 
 log = logging.getLogger(__name__)
@@ -67,17 +66,19 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
     infill = _format(spec, found, tokenizer)
     _check_sizes(spec.name, infill, tokenizer, checkpoint)
     checkpoint.check()  # before memory is judged: a damaged config asks for absurd amounts
-    model, precision, placement = _filled(spec, checkpoint, device, report)
+    model, placement = _filled(spec, checkpoint, device, report)
     row = found.row
     licence = licences.find(row.licence if row else checkpoint.licence or infill.licence)
     form = row.instructions if row else ""
     about = About(
         notices=tuple(filter(None, (placement, licence.notice(spec.name) if licence else ""))),
+        patience_s=PATIENCE_S,
         instruction_form=form if spec.instructions == "auto" else spec.instructions.removesuffix("few-shot"),
     )
     text_tokenizer = TextTokenizer(checkpoint.tokenizer, infill.control_tokens)
-    engine = LocalEngine(spec.name, TransformersModel(model, precision), text_tokenizer, infill, about)
+    engine = LocalEngine(spec.name, model, text_tokenizer, infill, about)
     engine.notes = (*_left_to_right_note(spec, infill, found), *self_test(engine))
+    measure_pace(engine)
     for notice in engine.notices:
         log.info("%s", notice)
     return engine
@@ -95,16 +96,13 @@ def open_source(found: Source, report: Report = _unheard) -> Checkpoint:
     return open_gguf(path) if path.is_file() else open_checkpoint(path)
 
 
-def _filled(
-    spec: ModelSpec, checkpoint: Checkpoint, device: torch.device, report: Report
-) -> tuple[PreTrainedModel, Precision, str]:
-    """The model with its weights, their precision, and a sentence on where and how they are held."""
-    parameters = assemble.parameter_count(checkpoint.outline)
-    sizes = assemble.sizes(checkpoint.outline)
+def _filled(spec: ModelSpec, checkpoint: Checkpoint, device: torch.device, report: Report) -> tuple[CausalModel, str]:
+    """The model with its weights, and a sentence on where and how they are held."""
+    parameters, sizes = checkpoint.outline.parameters, checkpoint.outline.sizes
     precision = choose_precision(spec.name, spec.precision, device, parameters, sizes)
     report(f"reading {in_gb(sizes[precision])} of weights in {precision}")
     try:
-        model = checkpoint.fill(device, precision)
+        model = checkpoint.load(device, precision)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise too_large(spec.name, precision, device, sizes) from error
     except RuntimeError as error:
@@ -112,7 +110,7 @@ def _filled(
             raise
         raise too_large(spec.name, precision, device, sizes) from error
     held = f"{parameters / 1e6:,.0f} million parameters in {precision} on {device}, {in_gb(sizes[precision])}"
-    return model, precision, f"{spec.name}: {held}"
+    return model, f"{spec.name}: {held}"
 
 
 def _format(spec: ModelSpec, found: Source, tokenizer: TextTokenizer) -> InfillFormat:
@@ -151,10 +149,10 @@ def _checked(name: str, tokenizer: TextTokenizer, catalogued: InfillFormat | Non
 
 def _check_sizes(name: str, infill: InfillFormat, tokenizer: TextTokenizer, checkpoint: Checkpoint) -> None:
     """Refuse a tokenizer with tokens that the weights don't know, and a context that holds nothing."""
-    context = TransformersModel(checkpoint.outline).context_length
+    context = checkpoint.outline.context_length
     if context < _SMALLEST_CONTEXT:
         raise ModelInvalidError(f"{name} has a context of {context} tokens, too few to infill anything: choose another")
-    rows = cast(Any, checkpoint.outline).get_input_embeddings().num_embeddings
+    rows = checkpoint.outline.rows
     for token in sorted(infill.required_tokens):
         identifier = tokenizer.token_id(token)
         if identifier is not None and identifier >= rows:

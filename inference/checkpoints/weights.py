@@ -15,6 +15,10 @@ from torch import Tensor
 
 from inference.checkpoints.files import weight_files
 from inference.errors import ModelInvalidError, reason
+from inference.models.int8 import quantise_rows
+
+_FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+SCALE_SUFFIX = ".scale"
 
 
 class WeightSource(Protocol):
@@ -64,6 +68,31 @@ class SafetensorsWeights:
     def read(self, name: str) -> Tensor:
         """One tensor, as stored."""
         return self._files[name].get_tensor(name)
+
+
+class RowsWeights(SafetensorsWeights):
+    """Matrices as int8 rows: `NAME` [rows, columns] with `NAME.scale` [rows, 1] in float32 beside it; vectors plain.
+
+    The layout of the embedded model and of the cache of quantised models. Row times scale is the weight.
+    """
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the weights, without those of their scales."""
+        return frozenset(name for name in super().names if not name.endswith(SCALE_SUFFIX))
+
+    def read(self, name: str) -> Tensor:
+        """One weight; a matrix in float32."""
+        stored = super().read(name)
+        return stored.float() * super().read(name + SCALE_SUFFIX) if stored.dtype == torch.int8 else stored
+
+    def rows(self, name: str) -> tuple[Tensor, Tensor]:
+        """One matrix as int8 rows, mapped from the file, and their scales."""
+        return super().read(name), super().read(name + SCALE_SUFFIX)
+
+    def has_rows(self, name: str) -> bool:
+        """Whether a weight is stored as int8 rows."""
+        return name + SCALE_SUFFIX in super().names
 
 
 class InMemoryWeights:
@@ -131,3 +160,31 @@ def open_folder(folder: Path) -> WeightSource:
     """
     paths = weight_files(folder)
     return PickledWeights(paths) if paths[0].suffix == ".bin" else SafetensorsWeights(paths)
+
+
+def read_finite(source: WeightSource, name: str) -> Tensor:
+    """One tensor, after a look at what is in it.
+
+    Raises:
+        ModelInvalidError: it holds NaN or infinity, or is packed in a way we can't read.
+    """
+    tensor = source.read(name)
+    if tensor.dtype not in _FLOATS:
+        raise ModelInvalidError(
+            f"the weights hold {name} as {tensor.dtype}, which is quantised in a way fimd can't unpack: "
+            "choose the unquantised model, or a GGUF file"
+        )
+    if not bool(torch.isfinite(tensor.sum(dtype=torch.float32))):
+        raise ModelInvalidError(f"the weights hold NaN or infinity in {name}: download the model again")
+    return tensor
+
+
+def read_rows(source: WeightSource, name: str) -> tuple[Tensor, Tensor]:
+    """One matrix as int8 rows and their scales: as stored, or quantised now.
+
+    Raises:
+        ModelInvalidError: see `read_finite`.
+    """
+    if isinstance(source, RowsWeights) and source.has_rows(name):
+        return source.rows(name)
+    return quantise_rows(read_finite(source, name))

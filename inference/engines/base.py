@@ -38,6 +38,13 @@ class Engine(Protocol):
         """Infill `request`. Abandoning the generator at any step leaves the engine ready for the next request."""
         ...
 
+    def prepare(self, request: Request) -> Steps:
+        """Compute as much for `request` as needs no decoding, so that it, or one like it, is answered sooner.
+
+        Returns an empty completion. It uses the same caches as `complete`: only one of the two may be under way.
+        """
+        ...
+
     def answer(self, instruction: Instruction) -> Steps:
         """Answer `instruction`; its steps carry the text as it grows. Independent of completions run in between."""
         ...

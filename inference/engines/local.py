@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from inference import instructions, prompt
-from inference.decoding import PREFILL_CHUNK, Choice, greedy, prefill
+from inference.cache_pool import CachePool
+from inference.decoding import Choice, Drafting, Tally, drafted, prefill
+from inference.drafting import CopyDrafter, DraftLength, as_string
 from inference.engines.base import Steps
 from inference.formats import InfillFormat
 from inference.instructions import settled, tidied
 from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
+from inference.pace import PacedModel
 from inference.request import Completion, Instruction, Request, Step
 from inference.stopping import completion_end, loop
 from inference.tokenizer import TextTokenizer
@@ -28,8 +32,21 @@ MAX_INSTRUCTION_TOKENS = 2048
 _MAX_CHARS_PER_TOKEN = 8
 """Longer code is cut before it is tokenised, which nothing could interrupt."""
 
-_ANSWER_CHUNK = 64
-"""Tokens a prefill step of an answer: a completion that comes meanwhile waits for one step."""
+_BUDGETS = (MAX_PROMPT_TOKENS, 512, 256, 128)
+"""Prompt lengths, in tokens. A shorter one is taken where a longer one can't be computed in time."""
+
+PATIENCE_S = 0.3
+"""Longest prefill for a suggestion. What a longer prompt would add comes later, from `prepare`."""
+
+_STEP_S, _LONG_STEP_S = 0.04, 0.12
+"""Longest prefill step, which bounds how long a cancel takes: the second for models whose every step takes longer."""
+
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
+_DRAFT_CHARS = 24_000
+"""How much of each text drafts are taken from; twice that of what stands before the cursor."""
+
+_TEXTS_KEPT = 32
+"""Completions that drafts are taken from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,9 @@ class About:
     instruction_form: str = ""
     """`alpaca` for a model tuned to follow instructions in that form, else empty."""
 
+    patience_s: float | None = None
+    """Longest prefill for a suggestion, in seconds; None for any."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Task:
@@ -53,8 +73,8 @@ class _Task:
     end: Callable[[str], tuple[str, bool]]
     """Takes the text so far; gives what of it counts, and whether that is all."""
 
+    drafter: CopyDrafter
     never_first: Sequence[int] = ()
-    chunk: int = PREFILL_CHUNK
 
 
 _UNKNOWN = About()
@@ -64,26 +84,65 @@ class LocalEngine:
     """A `CausalModel` with its tokenizer and format; implements `Engine`."""
 
     def __init__(
-        self, name: str, model: CausalModel, tokenizer: TextTokenizer, row: InfillFormat, about: About = _UNKNOWN
+        self,
+        name: str,
+        model: CausalModel,
+        tokenizer: TextTokenizer,
+        row: InfillFormat,
+        about: About = _UNKNOWN,
     ) -> None:
         self.name = name
         self.notes: tuple[str, ...] = ()
         self.notices = about.notices
         self.instruction_form = about.instruction_form
-        self.model = model
+        self.model = PacedModel(model)
         self.tokenizer = tokenizer
         self.format = row
-        self._cache = KeyValueCache()
+        self._patience_s = about.patience_s
+        self._pool = CachePool(self.model, MAX_PROMPT_TOKENS + Request("", "").max_tokens)
+        self._draft_length = DraftLength(self.model.pace)
+        self._texts: deque[str] = deque(maxlen=_TEXTS_KEPT)
         self._vocabulary = tokenizer.highest_id + 1
         stops = _known_ids(tokenizer, row.stop_tokens)
         self._forbidden = sorted((_known_ids(tokenizer, row.control_tokens) - stops) | tokenizer.padding_ids)
         self._stop_ids = sorted(stops | (tokenizer.control_ids - set(self._forbidden)))
 
     def prompt_ids(self, request: Request) -> list[int]:
-        """The prompt [n] for `request`, with room left for its completion."""
+        """The prompt [n] for `request`, with room left for its completion: the longest that can be computed in time."""
+        ids: list[int] = []
+        for budget in _BUDGETS:
+            ids = self._built(request, budget)
+            missing = len(ids) - self._pool.reusable(ids)
+            if self._patience_s is None or self._prefill_seconds(missing) <= self._patience_s:
+                break
+        return ids
+
+    def _built(self, request: Request, budget: int) -> list[int]:
         longest = self.model.context_length
-        budget = min(max(longest - request.max_tokens, longest // 2), MAX_PROMPT_TOKENS)
+        budget = min(max(longest - request.max_tokens, longest // 2), budget)
         return prompt.build(self.format.templates[self.format.order], self.tokenizer, request, budget)
+
+    def _prefill_seconds(self, tokens: int) -> float:
+        whole, rest = divmod(tokens, self._chunk())
+        return whole * self.model.pace.seconds(self._chunk()) + self.model.pace.seconds(rest)
+
+    def _chunk(self) -> int:
+        """Tokens a prefill step."""
+        pace = self.model.pace
+        longest = _STEP_S if pace.seconds(1) < _STEP_S / 4 else _LONG_STEP_S
+        return pace.largest_within(longest, _SMALLEST_CHUNK, _LARGEST_CHUNK)
+
+    def prepare(self, request: Request) -> Steps:
+        """Prefill the longest prompt, and tokenise what drafts are taken from; see `Engine.prepare`."""
+        for text in _draft_texts(request):
+            self.tokenizer.encode(text)
+            yield Step("prefill")
+        ids = self._built(request, MAX_PROMPT_TOKENS)
+        if len(ids) - self._pool.reusable(ids) > 1:
+            cache = self._pool.take(ids, request.max_tokens)
+            for _ in prefill(self.model, cache, ids, self._chunk):
+                yield Step("prefill")
+        return Completion("", self.name, len(ids), 0, 0, 0.0)
 
     def complete(self, request: Request) -> Steps:
         """Infill `request`; see `Engine.complete`."""
@@ -95,8 +154,18 @@ class LocalEngine:
             cut = completion_end(text, request.prefix, request.max_lines, request.insist)
             return (text, False) if cut is None else (text[:cut], True)
 
-        never_first = self._stop_ids if request.insist else ()
-        return (yield from self._write(_Task(self._cache, ids, request.max_tokens, end, never_first)))
+        # What `prepare` has not come to yet is left out: it could take longer to tokenise than drafts can save.
+        *sources, prefix = map(self.tokenizer.encode_known, _draft_texts(request))
+        drafter = CopyDrafter([*map(as_string, sources), *self._texts], prefix)
+        task = _Task(
+            cache=self._pool.take(ids, request.max_tokens),
+            ids=ids,
+            max_tokens=request.max_tokens,
+            end=end,
+            drafter=drafter,
+            never_first=self._stop_ids if request.insist else (),
+        )
+        return (yield from self._write(task))
 
     def answer(self, instruction: Instruction) -> Steps:
         """Answer `instruction`; see `Engine.answer`. It has a cache of its own, so that completions keep theirs."""
@@ -108,7 +177,8 @@ class LocalEngine:
                 return text[: sum(looping)], True  # what is repeated, once
             return text, is_ended
 
-        task = _Task(KeyValueCache(), ids, instruction.max_tokens, end, chunk=_ANSWER_CHUNK)
+        cache = self.model.new_cache(len(ids) + instruction.max_tokens)
+        task = _Task(cache, ids, instruction.max_tokens, end, CopyDrafter(self._texts, ids))
         written = yield from self._write(task)
         return replace(written, text=tidied(written.text).rstrip())
 
@@ -135,7 +205,7 @@ class LocalEngine:
         """Continue a prompt until an end token, as many tokens as are allowed, or the task's own end."""
         cache, ids = task.cache, task.ids
         reused = cache.reusable(ids)
-        computing = prefill(self.model, cache, ids, task.chunk)
+        computing = prefill(self.model, cache, ids, self._chunk)
         while True:
             try:
                 next(computing)
@@ -144,12 +214,14 @@ class LocalEngine:
                 break
             yield Step("prefill")
         most = min(task.max_tokens, self.model.context_length - len(ids))
-        choice = Choice(self._forbidden, task.never_first, self._vocabulary)
+        choice = Choice(self._forbidden, task.never_first, self._vocabulary, most)
+        tally = Tally()
+        drafting = Drafting(task.drafter.propose, self._draft_length, tally=tally)
         written: list[int] = []
         logprob = 0.0
         text = ""
         is_cut = False
-        for token in greedy(self.model, cache, logits, choice):
+        for token in drafted(self.model, cache, logits, choice, drafting):
             logprob += token.logprob
             written.append(token.id)
             if token.id in self._stop_ids:
@@ -162,7 +234,25 @@ class LocalEngine:
                 is_cut = True
                 break
             yield Step("decode", text)
-        return Completion(text, self.name, len(ids), reused, len(written), logprob / len(written), is_cut)
+        self._texts.append(as_string(written))
+        return Completion(
+            text=text,
+            model=self.name,
+            prompt_tokens=len(ids),
+            reused_tokens=reused,
+            generated_tokens=len(written),
+            mean_logprob=logprob / len(written),
+            is_cut=is_cut,
+            passes=tally.passes,
+            drafted_tokens=tally.drafted,
+            accepted_tokens=tally.accepted,
+        )
+
+
+def _draft_texts(request: Request) -> list[str]:
+    """What is likely to be repeated at the cursor, the likeliest last: the text before it."""
+    related = [text[:_DRAFT_CHARS] for text in request.related]
+    return [*related, request.suffix[:_DRAFT_CHARS], request.prefix[-2 * _DRAFT_CHARS :]]
 
 
 def _known_ids(tokenizer: TextTokenizer, names: Iterable[str]) -> set[int]:

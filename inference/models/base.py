@@ -28,6 +28,13 @@ class CausalModel(Protocol):
         """Type of most of its weights, as the setting `model.precision` spells it."""
         ...
 
-    def forward(self, tokens: Sequence[int], cache: KeyValueCache) -> Tensor:
-        """Append `tokens` [n ≥ 1] to `cache` and return the logits [vocabulary] that follow the last of them."""
+    def new_cache(self, capacity: int) -> KeyValueCache:
+        """An empty cache for this model with room for `capacity` tokens."""
+        ...
+
+    def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
+        """Append `tokens` [n ≥ 1] to `cache`, which this model has made and which has room for them.
+
+        Returns the logits [last, vocabulary] that follow each of the `last` ≤ n newest tokens, in float32.
+        """
         ...

@@ -1,25 +1,126 @@
-"""Linear layers and embeddings as int8 rows, each with its own scale, for a CPU.
+"""Matrices as int8 rows, each with its own scale, for a CPU: a quarter of float32's memory and of its traffic.
 
-Activations are quantised to uint8 as they come, per call (dynamic quantisation), and multiplied on FBGEMM's integer
-kernels: a quarter of float32's memory and of its traffic, which is what a decode step on a CPU waits for. The float
-layers are the reference.
+Activations are quantised as they come, *each token by itself*, and multiplied in integers. Integer sums are exact, so
+what a token gives never depends on which others are computed with it: a draft that is verified with seven others has
+the logits it would have alone. (torch's own `linear_dynamic` has one scale for a whole batch, and lacks that.)
+
+Two sets of kernels come with torch: oneDNN's, which use AMX, and FBGEMM's. `docs/precision.md` has both measured. Which
+one runs here is found out by trying it on numbers as large as can be; on a processor where neither counts right there
+is no int8. The float layers are the reference.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, cast
+from functools import cache
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 _ROWS_AT_ONCE = 256
+_SMALLEST = 1e-12
+"""A token of zeros has a scale too."""
+
+
+class _Kernel(Protocol):
+    """One way to multiply int8 matrices."""
+
+    levels: int
+    """Activations come scaled to ± this."""
+
+    def pack(self, rows: Tensor, scale: Tensor) -> Any:
+        """Rows [out, in] in int8 and their scales [out], in the layout that the kernel wants."""
+        ...
+
+    def product(self, activations: Tensor, packed: Any) -> Tensor:
+        """Activations [n, in] within ± `levels`, rounded, times the packed matrix: [n, out] in float32."""
+        ...
+
+
+class _OneDnn:
+    """oneDNN, through the operators that torch's compiler uses."""
+
+    levels = 127
+
+    def pack(self, rows: Tensor, scale: Tensor) -> Any:
+        packed = cast(Any, torch.ops).onednn.qlinear_prepack(rows, None)
+        return packed, scale.flatten(), torch.zeros(len(rows), dtype=torch.long)
+
+    def product(self, activations: Tensor, packed: Any) -> Tensor:
+        # Input scale 1 and zero point 0, as the activations are scaled already; no bias; float32 out; nothing after it.
+        return cast(Any, torch.ops).onednn.qlinear_pointwise.default(
+            activations.round_().to(torch.int8), 1.0, 0, *packed, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+
+
+class _Fbgemm:
+    """FBGEMM, which wants unsigned activations."""
+
+    def __init__(self) -> None:
+        # Without VNNI, products are added in pairs in 16 bits, so activations may use 7 of their 8 bits only.
+        has_vnni = cast(Callable[[], bool], getattr(torch.cpu, "_is_vnni_supported", bool))()
+        self.levels = 127 if has_vnni else 63
+
+    def pack(self, rows: Tensor, scale: Tensor) -> Any:
+        engine = torch.backends.quantized.engine
+        torch.backends.quantized.engine = "fbgemm"
+        try:
+            with warnings.catch_warnings():
+                # Creating quantised tensors is to go away in a later torch; ours is pinned.
+                warnings.simplefilter("ignore")
+                packable = cast(Any, torch)._make_per_channel_quantized_tensor(  # noqa: SLF001  # has no public name
+                    rows, scale.flatten().double(), torch.zeros(len(rows), dtype=torch.long), 0
+                )
+                return cast(Any, torch.ops).quantized.linear_prepack(packable, None)
+        finally:
+            torch.backends.quantized.engine = engine
+
+    def product(self, activations: Tensor, packed: Any) -> Tensor:
+        multiply = cast(Any, torch.ops).quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+        return multiply(activations, 1.0, self.levels + 1, packed)
+
+
+@cache
+def _kernel() -> _Kernel | None:
+    """The fastest set of kernels that counts right here."""
+    candidates: list[tuple[Callable[[], bool], Callable[[], _Kernel]]] = [
+        (getattr(torch.cpu, "_is_amx_tile_supported", bool), _OneDnn),
+        (lambda: "fbgemm" in torch.backends.quantized.supported_engines, _Fbgemm),
+    ]
+    for is_suited, make in candidates:
+        if is_suited() and _is_exact(kernel := make()):
+            return kernel
+    return None
+
+
+def _is_exact(kernel: _Kernel) -> bool:
+    """Whether the largest products come out right, one token at a time and many."""
+    rows = torch.full((64, 256), 127, dtype=torch.int8)
+    rows[1::2] = -127
+    try:
+        packed = kernel.pack(rows, torch.ones(64, 1))
+        for count in (1, 40):
+            activations = torch.full((count, 256), float(kernel.levels))
+            activations[:, ::3] = -kernel.levels
+            if not torch.equal(kernel.product(activations.clone(), packed), activations @ rows.T.float()):
+                return False
+    except RuntimeError:  # "could not create a primitive descriptor", and the like
+        return False
+    return True
 
 
 def is_available() -> bool:
-    """Whether this processor has the kernels."""
-    return bool({"fbgemm", "x86"} & set(torch.backends.quantized.supported_engines))
+    """Whether this processor has kernels that count right."""
+    return _kernel() is not None
+
+
+def kernel_name() -> str:
+    """Which kernels run here, for reports: `onednn`, `fbgemm` or `none`."""
+    kernel = _kernel()
+    return type(kernel).__name__.strip("_").lower() if kernel else "none"
 
 
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,28 +135,47 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     return rows, scale
 
 
+class Int8Matrix:
+    """A linear layer of int8 rows [out, in] with scales [out, 1] and an optional bias [out]; keeps its own copy."""
+
+    def __init__(self, rows: Tensor, scale: Tensor, bias: Tensor | None = None) -> None:
+        kernel = _kernel()
+        if kernel is None:
+            raise RuntimeError("this processor has no int8 kernels")
+        self._kernel = kernel
+        self._packed = kernel.pack(rows, scale)
+        self._bias = None if bias is None else bias.float()
+
+    def __call__(self, activations: Tensor) -> Tensor:
+        """[n, in] → [n, out], in float32."""
+        scale = activations.abs().amax(-1, keepdim=True).clamp_(min=_SMALLEST).mul_(1 / self._kernel.levels)
+        product = self._kernel.product(activations / scale, self._packed)
+        return product.mul_(scale) if self._bias is None else torch.addcmul(self._bias, product, scale)
+
+
+class Int8Table:
+    """An embedding table of int8 rows, kept as they are (mapped or not) and widened as they are looked up."""
+
+    def __init__(self, rows: Tensor, scale: Tensor) -> None:
+        self._rows, self._scale = rows, scale
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Ids [...] → [..., width], in float32."""
+        return functional.embedding(ids, self._rows) * functional.embedding(ids, self._scale)
+
+
 class Int8Linear(nn.Module):
     """In place of `nn.Linear`, made from its float `weight` [out, in] and `bias` [out], which it doesn't keep."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
         self.out_features, self.in_features = weight.shape
-        rows, scale = quantise_rows(weight)
-        with warnings.catch_warnings():
-            # Creating quantised tensors is to go away in a later torch; ours is pinned.
-            warnings.simplefilter("ignore")
-            packable = cast(Any, torch)._make_per_channel_quantized_tensor(  # noqa: SLF001  # has no public name
-                rows, scale.flatten().double(), torch.zeros(len(rows), dtype=torch.long), 0
-            )
-            self._packed = cast(Any, torch.ops).quantized.linear_prepack(
-                packable, None if bias is None else bias.float()
-            )
-        # Without VNNI, products are added in pairs in 16 bits, so activations may use 7 of their 8 bits only.
-        self._reduce_range = not cast(Callable[[], bool], getattr(torch.cpu, "_is_vnni_supported", bool))()
+        self._matrix = Int8Matrix(*quantise_rows(weight), bias)
 
     def forward(self, activations: Tensor) -> Tensor:
         """[..., in] → [..., out], in float32."""
-        return cast(Any, torch.ops).quantized.linear_dynamic(activations, self._packed, self._reduce_range)
+        flat = activations.reshape(-1, self.in_features)
+        return self._matrix(flat).view(*activations.shape[:-1], self.out_features)
 
 
 class Int8Embedding(nn.Module):
@@ -64,11 +184,8 @@ class Int8Embedding(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim = weight.shape
-        rows, scale = quantise_rows(weight)
-        self.register_buffer("rows", rows)
-        self.register_buffer("scale", scale)
+        self._table = Int8Table(*quantise_rows(weight))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Ids [...] → [..., width], in float32."""
-        rows, scale = cast(Tensor, self.rows), cast(Tensor, self.scale)
-        return nn.functional.embedding(ids, rows) * nn.functional.embedding(ids, scale)
+        return self._table(ids)

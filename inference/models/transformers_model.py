@@ -6,16 +6,41 @@ The reference path, and the one for architectures we have no decoder for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from inference.kv_cache import KeyValueCache
 
 _UNLIMITED = 8192
 """Context of a model whose config names none; the prompt is far shorter anyway."""
+
+
+class DynamicKeyValues(KeyValueCache):
+    """Keys and values in transformers' own cache, which grows with each token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.past = DynamicCache()
+
+    @property
+    def nbytes(self) -> int:
+        """What it has grown to."""
+        layers: Any = self.past.layers
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers if layer.is_initialized)
+
+    @property
+    def capacity(self) -> None:
+        """It grows."""
+        return
+
+    def _crop(self, count: int) -> None:
+        self.past.crop(-count)
+
+    def _reset(self) -> None:
+        self.past = DynamicCache()
 
 
 class TransformersModel:
@@ -39,14 +64,20 @@ class TransformersModel:
         """Where the weights are, such as `cpu` or `cuda:0`."""
         return str(self._device)
 
+    def new_cache(self, capacity: int) -> DynamicKeyValues:
+        """See `CausalModel.new_cache`; takes whatever comes."""
+        del capacity
+        return DynamicKeyValues()
+
     @torch.inference_mode()
-    def forward(self, tokens: Sequence[int], cache: KeyValueCache) -> Tensor:
-        """Append `tokens` [n ≥ 1] to `cache` and return the logits [vocabulary] after the last of them, in float32."""
+    def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
+        """See `CausalModel.forward`."""
         ids = torch.tensor([list(tokens)], device=self._device)
+        past = cast(DynamicKeyValues, cache).past
         try:
-            output = self._model(input_ids=ids, past_key_values=cache.past, use_cache=True, logits_to_keep=1)
+            output = self._model(input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=last)
         except BaseException:
             cache.clear()  # some layers may have appended, others not
             raise
         cache.extended(tokens)
-        return output.logits[0, -1].float()
+        return output.logits[0].float()

@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from inference.engines.local import LocalEngine
+from inference.models.base import CausalModel
 from inference.request import Completion, Request
 
 PREFIX = "def add(first, second):\n    value = "
@@ -68,7 +70,7 @@ def check_equal(engine: LocalEngine, model: Any, prompt: Sequence[int]) -> None:
     built, written, completion = completed(engine)
     assert built == list(prompt)
     stops = engine._stop_ids
-    rows = engine.model.forward(built, _fresh()).shape[0]
+    rows = logits_after(engine.model, built).shape[0]
     padding = range(engine.tokenizer.highest_id + 1, rows)
     expected = generated(model, prompt, [*engine._forbidden, *padding], stops)
     ended = next((number for number, token in enumerate(expected) if token in stops), len(expected))
@@ -78,7 +80,6 @@ def check_equal(engine: LocalEngine, model: Any, prompt: Sequence[int]) -> None:
     assert not any(name in completion.text for name in engine.format.control_tokens)
 
 
-def _fresh() -> Any:
-    from inference.kv_cache import KeyValueCache
-
-    return KeyValueCache()
+def logits_after(model: CausalModel, ids: Sequence[int]) -> Tensor:
+    """The logits [vocabulary] after `ids`, computed at once and from nothing."""
+    return model.forward(ids, model.new_cache(len(ids)))[-1]

@@ -178,7 +178,7 @@ def test_running_out_of_memory_halfway_is_one_sentence(tmp_path: Path, monkeypat
     def fail(*arguments: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried …")
 
-    monkeypatch.setattr("inference.checkpoints.assemble.fill", fail)
+    monkeypatch.setattr("inference.checkpoints.lean.LeanOutline.load", fail)
     with pytest.raises(ModelTooLargeError, match="needs"):
         load_engine(ModelSpec(str(folder)))
 

@@ -1,4 +1,4 @@
-"""Each fast path gives the same tokens as `model.generate()`, the reference."""
+"""Our loop gives the same tokens as `model.generate()`, the reference, with transformers' class and with our own."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from inference.engines.base import Steps
 from inference.engines.local import MAX_INSTRUCTION_TOKENS, MAX_PROMPT_TOKENS, LocalEngine
 from inference.formats import FORMATS
 from inference.kv_cache import KeyValueCache, common_prefix_length
+from inference.models.base import CausalModel
 from inference.models.transformers_model import TransformersModel
 from inference.request import Completion, Instruction, Request
 from inference.tokenizer import TextTokenizer
 from tests.model import checkpoints
+from tests.model.lean_models import lean_model
 
 STARCODER = next(row for row in FORMATS if row.name == "starcoder")
 BACKEND = checkpoints.tokenizer()
 VOCABULARY = BACKEND.get_vocab_size()
 REFERENCE = checkpoints.model(VOCABULARY)
-MODEL = TransformersModel(REFERENCE)
+REFERENCE_MODEL = TransformersModel(REFERENCE)
+MODEL = lean_model(REFERENCE)
+MODELS = pytest.mark.parametrize("model", [REFERENCE_MODEL, MODEL], ids=["transformers", "lean"])
 PROMPTS = st.lists(st.integers(5, VOCABULARY - 1), min_size=1, max_size=60)
 
 
@@ -44,9 +48,12 @@ def generated(prompt: list[int], count: int) -> list[int]:
     return output[0, len(prompt) :].tolist()
 
 
-def decoded(cache: KeyValueCache, prompt: list[int], count: int, chunk: int = 128) -> list[int]:
-    logits = finished(prefill(MODEL, cache, prompt, chunk))
-    return [token.id for token in islice(greedy(MODEL, cache, logits), count)]
+def decoded(
+    model: CausalModel, prompt: list[int], count: int, chunk: int = 128, cache: KeyValueCache | None = None
+) -> list[int]:
+    cache = cache or model.new_cache(256)
+    logits = finished(prefill(model, cache, prompt, chunk))
+    return [token.id for token in islice(greedy(model, cache, logits), count)]
 
 
 def finished(computing: Any) -> Any:
@@ -57,10 +64,11 @@ def finished(computing: Any) -> Any:
             return done.value
 
 
+@MODELS
 @settings(max_examples=40, deadline=None)
 @given(prompt=PROMPTS, chunk=st.integers(1, 70))
-def test_chunked_prefill_and_greedy_equal_generate(prompt: list[int], chunk: int) -> None:
-    assert decoded(KeyValueCache(), prompt, 12, chunk) == generated(prompt, 12)
+def test_chunked_prefill_and_greedy_equal_generate(model: CausalModel, prompt: list[int], chunk: int) -> None:
+    assert decoded(model, prompt, 12, chunk) == generated(prompt, 12)
 
 
 @pytest.mark.parametrize("multi_query", [True, False], ids=["multi-query", "multi-head"])
@@ -71,32 +79,32 @@ def test_both_attention_types_equal_generate(multi_query: bool) -> None:
     reference = cast(Any, model).generate(
         ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=20, eos_token_id=None
     )
-    wrapped, cache = TransformersModel(model), KeyValueCache()
-    tokens = islice(greedy(wrapped, cache, finished(prefill(wrapped, cache, prompt))), 20)
-    assert [token.id for token in tokens] == reference[0, len(prompt) :].tolist()
+    for wrapped in (TransformersModel(model), lean_model(model)):
+        assert decoded(wrapped, prompt, 20) == reference[0, len(prompt) :].tolist()
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 40), st.lists(st.integers(5, 40), max_size=6)), min_size=1, max_size=8))
-def test_reuse_equals_no_reuse_over_random_edits(edits: list[tuple[int, list[int]]]) -> None:
-    cache = KeyValueCache()
+@MODELS
+@settings(max_examples=300, deadline=None)
+@given(edits=st.lists(st.tuples(st.integers(0, 40), st.lists(st.integers(5, 40), max_size=6)), min_size=1, max_size=8))
+def test_reuse_equals_no_reuse_over_random_edits(model: CausalModel, edits: list[tuple[int, list[int]]]) -> None:
+    cache = model.new_cache(256)
     prompt = list(range(30, 60))
     for position, replacement in edits:
         prompt = prompt[:position] + replacement + prompt[position + len(replacement) // 2 :] or [7]
-        assert decoded(cache, prompt, 5, chunk=8) == decoded(KeyValueCache(), prompt, 5)
+        assert decoded(model, prompt, 5, 8, cache) == decoded(model, prompt, 5)
         assert cache.tokens[: len(prompt)] == prompt
-        assert cache.past.get_seq_length() == len(cache.tokens)
 
 
 def test_typing_computes_only_the_typed_token() -> None:
     seen: list[int] = []
 
     class Counting(TransformersModel):
-        def forward(self, tokens: Any, cache: KeyValueCache) -> Tensor:
+        def forward(self, tokens: Any, cache: KeyValueCache, last: int = 1) -> Tensor:
             seen.append(len(tokens))
-            return super().forward(tokens, cache)
+            return super().forward(tokens, cache, last)
 
-    model, cache = Counting(REFERENCE), KeyValueCache()
+    model = Counting(REFERENCE)
+    cache = model.new_cache(256)
     prompt = list(range(30, 80))
     finished(prefill(model, cache, prompt))
     seen.clear()
@@ -106,17 +114,17 @@ def test_typing_computes_only_the_typed_token() -> None:
 
 
 def test_a_forward_that_fails_between_layers_leaves_a_usable_cache() -> None:
-    cache = KeyValueCache()
-    decoded(cache, [10, 11, 12], 3)
+    cache = REFERENCE_MODEL.new_cache(256)
+    decoded(REFERENCE_MODEL, [10, 11, 12], 3, cache=cache)
 
     def fail(*arguments: object) -> None:
         raise RuntimeError("in the second layer, after the first has appended")
 
     hook = REFERENCE.transformer.h[1].register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError):
-        MODEL.forward([13], cache)
+        REFERENCE_MODEL.forward([13], cache)
     hook.remove()
-    assert decoded(cache, [10, 11, 12], 5) == generated([10, 11, 12], 5)
+    assert decoded(REFERENCE_MODEL, [10, 11, 12], 5, cache=cache) == generated([10, 11, 12], 5)
 
 
 def engine() -> LocalEngine:
@@ -173,9 +181,9 @@ class Obsessed(TransformersModel):
 
     favourite: int | None = None
 
-    def forward(self, tokens: Any, cache: KeyValueCache) -> Tensor:
-        logits = super().forward(tokens, cache).clone()
-        logits[self.favourite] = 1e9
+    def forward(self, tokens: Any, cache: KeyValueCache, last: int = 1) -> Tensor:
+        logits = super().forward(tokens, cache, last).clone()
+        logits[:, self.favourite] = 1e9
         return logits
 
 

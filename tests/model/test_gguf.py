@@ -31,8 +31,8 @@ from inference.checkpoints.gguf_model import open_gguf
 from inference.checkpoints.load import load_engine
 from inference.checkpoints.spec import ModelSpec
 from inference.errors import ModelError, ModelInvalidError
-from inference.kv_cache import KeyValueCache
 from tests.model import checkpoints, gguf_writer, layouts, reference
+from tests.model.reference import logits_after
 
 MODEL, BACKEND = layouts.santacoder_as_gpt_bigcode()
 IDS = list(range(40, 90))
@@ -53,7 +53,7 @@ def test_logits_stay_within_the_bounds_of_their_type(tmp_path: Path, kind: Kind,
     """Random weights have no structure that could soften the loss; bounds are half as much again as measured."""
     engine = load_engine(ModelSpec(str(gguf_writer.write(tmp_path / "model.gguf", MODEL, BACKEND, kind))))
     expected = MODEL(torch.tensor([IDS])).logits[0, -1]
-    error = relative_error(engine.model.forward(IDS, KeyValueCache()), expected)
+    error = relative_error(logits_after(engine.model, IDS), expected)
     assert error <= bound
     assert kind == Kind.F32 or error > 0
 
@@ -97,7 +97,7 @@ def test_other_architectures_equal_transformers(tmp_path: Path, kind: str, tied:
     path = gguf_writer.write(tmp_path / "model.gguf", model, backend, Kind.F32)
     engine = load_engine(ModelSpec(str(path)))
     expected = model(torch.tensor([IDS])).logits[0, -1]
-    assert torch.allclose(engine.model.forward(IDS, KeyValueCache()), expected, atol=1e-4, rtol=1e-4)
+    assert torch.allclose(logits_after(engine.model, IDS), expected, atol=1e-4, rtol=1e-4)
     reference.check_equal(engine, model, engine.prompt_ids(reference.REQUEST))
 
 
@@ -121,7 +121,7 @@ def test_llama3_scaling_comes_from_its_factors(tmp_path: Path) -> None:
     gguf_writer.write(path, model, backend, Kind.F32, tensors={"rope_freqs.weight": factors})
     engine = load_engine(ModelSpec(str(path)))
     expected = model(torch.tensor([IDS])).logits[0, -1]
-    assert torch.allclose(engine.model.forward(IDS, KeyValueCache()), expected, atol=1e-4, rtol=1e-4)
+    assert torch.allclose(logits_after(engine.model, IDS), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_tokenizer_is_the_one_the_file_was_made_from(tmp_path: Path) -> None:
@@ -354,9 +354,9 @@ def test_llama_cpp_reads_the_same_file_to_the_same_probabilities(tmp_path: Path,
     steps = answer["choices"][0]["logprobs"]["content"]
     assert len(steps) == 8
     model = load_engine(ModelSpec(str(path))).model
-    cache, tokens = KeyValueCache(), prompt
+    cache, tokens = model.new_cache(256), prompt
     for step in steps:
-        ours = model.forward(tokens, cache).log_softmax(-1)
+        ours = model.forward(tokens, cache)[-1].log_softmax(-1)
         for candidate in step["top_logprobs"]:
             assert abs(float(ours[candidate["id"]]) - candidate["logprob"]) < bound
         tokens = [step["id"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from transformers import (
     BloomForCausalLM,
     GemmaConfig,
     GemmaForCausalLM,
+    GPTBigCodeConfig,
     Qwen3MoeConfig,
     Qwen3MoeForCausalLM,
 )
@@ -24,9 +26,9 @@ from inference.checkpoints.precision import choose_device, choose_precision, too
 from inference.checkpoints.spec import ModelSpec
 from inference.checkpoints.weights import InMemoryWeights
 from inference.errors import ModelInvalidError, ModelNotFoundError, ModelTooLargeError
-from inference.kv_cache import KeyValueCache
 from inference.models.int8 import Int8Embedding, Int8Linear
 from tests.model import checkpoints, layouts
+from tests.model.reference import logits_after
 
 CPU = torch.device("cpu")
 GB = 10**9
@@ -105,8 +107,12 @@ def test_int8_layers_stay_near_the_float_ones() -> None:
 
 def test_the_bytes_foretold_are_the_bytes_held(tmp_path: Path) -> None:
     checkpoint = open_checkpoint(layouts.starcoder(tmp_path))
-    foretold = assemble.sizes(checkpoint.outline)
-    model = checkpoint.fill(CPU, "fp32")
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    model = assemble.outline(GPTBigCodeConfig(**config))
+    foretold, lean = assemble.sizes(model), checkpoint.outline.sizes
+    assert foretold == lean
+    assert assemble.parameter_count(model) == checkpoint.outline.parameters
+    assemble.fill(model, checkpoint.weights, CPU, "fp32")
     assert foretold["fp32"] == sum(parameter.nbytes for parameter in model.parameters())
     assert foretold["int8"] < 0.35 * foretold["fp32"]
 
@@ -133,7 +139,7 @@ def test_architectures_whose_names_transformers_maps_are_loaded_by_it(tmp_path: 
     backend.save(str(tmp_path / "tokenizer.json"))
     engine = load_engine(ModelSpec(str(tmp_path), precision=name))  # type: ignore[arg-type]
     expected = model(torch.tensor([[5, 6, 7, 8]])).logits[0, -1]
-    difference = engine.model.forward([5, 6, 7, 8], KeyValueCache()) - expected.detach()
+    difference = logits_after(engine.model, [5, 6, 7, 8]) - expected.detach()
     error = float(difference.norm() / expected.detach().norm())
     assert error < {"fp32": 1e-5, "int8": 0.05, "bf16": 0.05}[name]
 
@@ -147,7 +153,7 @@ def test_bloom_has_no_position_table_and_is_filled_all_the_same(tmp_path: Path) 
     backend.save(str(tmp_path / "tokenizer.json"))
     engine = load_engine(ModelSpec(str(tmp_path)))
     expected = model(torch.tensor([[5, 6, 7]])).logits[0, -1]
-    assert torch.allclose(engine.model.forward([5, 6, 7], KeyValueCache()), expected, atol=1e-4)
+    assert torch.allclose(logits_after(engine.model, [5, 6, 7]), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["fp32", "int8"])

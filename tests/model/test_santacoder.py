@@ -16,8 +16,8 @@ from inference.checkpoints.load import load_engine, open_source
 from inference.checkpoints.source import find
 from inference.checkpoints.spec import ModelSpec
 from inference.errors import ModelInvalidError
-from inference.kv_cache import KeyValueCache
 from tests.model import layouts, reference
+from tests.model.reference import logits_after
 
 HEADS, LAYERS = 4, 2
 
@@ -76,7 +76,7 @@ def test_logits_equal_those_of_the_custom_class(tmp_path: Path, multi_query: boo
     ids = list(range(40, 90))
     expected = custom.logits(ids)
     for length in (1, 7, 50):
-        got = engine.model.forward(ids[:length], KeyValueCache())
+        got = logits_after(engine.model, ids[:length])
         assert torch.allclose(got, expected[length - 1], atol=1e-4, rtol=1e-4)
 
 
@@ -173,7 +173,7 @@ def test_an_output_layer_of_its_own_is_kept(tmp_path: Path) -> None:
     tensors = tensors_of(folder)
     tensors["lm_head.weight"] = tensors["lm_head.weight"] * 2
     torch.save(tensors, folder / "pytorch_model.bin")
-    got = load_engine(ModelSpec(str(folder))).model.forward([40, 41], KeyValueCache())
+    got = logits_after(load_engine(ModelSpec(str(folder))).model, [40, 41])
     expected = CustomGpt2(tensors, transposed=False).logits([40, 41])[-1]
     assert torch.allclose(got, 2 * expected, atol=1e-3, rtol=1e-4)
 
@@ -214,6 +214,6 @@ def test_a_checkpoint_that_is_not_whole_is_one_sentence(tmp_path: Path, fault: s
     torch.save(tensors, folder / "pytorch_model.bin")
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelInvalidError) as caught:
-        open_source(find(str(folder))).fill(torch.device("cpu"), "fp32")
+        open_source(find(str(folder))).load(torch.device("cpu"), "fp32")
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value) or "config.json" in str(caught.value)

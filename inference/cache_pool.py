@@ -1,0 +1,70 @@
+"""The key/value caches of the places that were worked at last, within a memory budget.
+
+A person goes back and forth between files, and between places of one file. Each place has its prompt's keys and values
+in a cache of its own, so that coming back costs only what was typed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inference.kv_cache import KeyValueCache, common_prefix_length
+from inference.models.base import CausalModel
+
+BUDGET_BYTES = 128 * 1024**2
+"""About four places at SantaCoder's size in float32, hundreds at the embedded model's."""
+
+_MOST = 12
+_WORTH_KEEPING = 32
+"""A cache that would lose more tokens than this, and keep fewer than half of its own, is left for its own place."""
+
+
+class CachePool:
+    """Caches of one model, the one used last at the end."""
+
+    def __init__(self, model: CausalModel, capacity: int, budget_bytes: int = BUDGET_BYTES) -> None:
+        self._model = model
+        self._capacity = capacity
+        self._budget = budget_bytes
+        self._caches: list[KeyValueCache] = []
+
+    def reusable(self, prompt: Sequence[int]) -> int:
+        """Most leading tokens of `prompt` that are in any cache; its last never counts."""
+        return max((cache.reusable(prompt) for cache in self._caches), default=0)
+
+    def take(self, prompt: Sequence[int], room: int) -> KeyValueCache:
+        """The cache to compute `prompt` in: the one that shares most with it, unless another place would lose by it.
+
+        Args:
+            prompt: the tokens that will be in it.
+            room: tokens that will follow.
+        """
+        size = len(prompt) + room
+        best = max(self._caches, key=lambda cache: (cache.reusable(prompt), self._caches.index(cache)), default=None)
+        if best is None or not _holds(best, size) or _belongs_elsewhere(best, prompt):
+            best = self._fresh(size)
+        if best in self._caches:
+            self._caches.remove(best)
+        self._caches.append(best)
+        return best
+
+    def _fresh(self, size: int) -> KeyValueCache:
+        """A cache for another place: a new one within the budget, else the one that was not used for longest."""
+        used = sum(cache.nbytes for cache in self._caches)
+        if not self._caches or (len(self._caches) < _MOST and used * (1 + 1 / len(self._caches)) <= self._budget):
+            return self._model.new_cache(max(size, self._capacity))
+        oldest = self._caches[0]
+        if _holds(oldest, size):
+            return oldest
+        self._caches.remove(oldest)
+        return self._model.new_cache(size)
+
+
+def _holds(cache: KeyValueCache, size: int) -> bool:
+    return cache.capacity is None or size <= cache.capacity
+
+
+def _belongs_elsewhere(cache: KeyValueCache, prompt: Sequence[int]) -> bool:
+    kept = common_prefix_length(cache.tokens, prompt)
+    lost = len(cache.tokens) - kept
+    return lost > _WORTH_KEEPING and kept < len(cache.tokens) / 2

@@ -1,0 +1,96 @@
+"""Guesses at what the model will write, for it to check many at a time. Knows ids only.
+
+Code repeats itself: the longest run of tokens at the cursor that occurs elsewhere in the person's own files, or in what
+the model wrote before, is likely to go on as it did there (prompt lookup; He et al. 2023, arXiv:2311.08252, and Hu et
+al. 2024, arXiv:2411.10666). A wrong guess costs a little time and never changes what is written: `decoding` keeps a
+guess only where the model would have chosen the same token.
+
+Tokens are kept as the characters of a string, one each: Python searches strings at the speed of memory, so that no
+index has to be built and kept up to date while a person types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from inference.pace import Pace
+
+LONGEST = 16
+"""Most tokens drafted at a time."""
+
+_LONGEST_MATCH = 24
+_MEMORY = 0.9
+"""Share that a learnt chance keeps when one more token is judged."""
+
+_GAP = chr(0x10FFFF)
+"""Between texts; no vocabulary has so many tokens."""
+
+
+def as_string(tokens: Iterable[int]) -> str:
+    """Tokens as the characters of a string."""
+    return "".join(map(chr, tokens))
+
+
+class CopyDrafter:
+    """Drafts by the longest match of the newest tokens in `sources`, the last of which are looked at first."""
+
+    def __init__(self, sources: Iterable[str], prefix: Sequence[int]) -> None:
+        self._text = _GAP.join([*sources, as_string(prefix)])
+        self._start = len(self._text)
+
+    def propose(self, written: Sequence[int], most: int) -> tuple[list[int], int]:
+        """At most `most` tokens to follow `written`, which follows the prefix; and how long the match is.
+
+        `written` is the same list at each call, grown meanwhile.
+        """
+        text = self._text + as_string(written[len(self._text) - self._start :])
+        self._text = text
+        end = len(text) - 1
+        found = length = 0
+        low, high = 1, min(_LONGEST_MATCH, len(text) - 1)
+        while low <= high:  # if a run occurs elsewhere, every shorter one does
+            middle = (low + high) // 2
+            at = text.rfind(text[-middle:], 0, end)
+            if at >= 0:
+                found, length, low = at + middle, middle, middle + 1
+            else:
+                high = middle - 1
+        if not length:
+            return [], 0
+        return [ord(token) for token in text[found : found + most].partition(_GAP)[0]], length
+
+
+class DraftLength:
+    """How many tokens to draft: what pays, by what was accepted so far and by what a longer pass costs here.
+
+    Acceptance is learnt by the length of the match: two equal tokens say little, ten say a lot.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        # Before anything is learnt: a pair of equal tokens is half chance, eight are hardly ever.
+        self._accepted = [min(0.3 + 0.08 * match, 0.9) for match in range(_LONGEST_MATCH + 1)]
+
+    def choose(self, match: int, most: int) -> int:
+        """The number of drafted tokens, 0 to `most`, that should yield most tokens a second."""
+        chance = min(self._accepted[min(match, _LONGEST_MATCH)], 0.98)
+        best, best_rate = 0, 1 / max(self._pace.seconds(1), 1e-9)
+        expected, product = 1.0, 1.0
+        for count in range(1, min(most, LONGEST) + 1):
+            product *= chance
+            expected += product
+            if (rate := expected / max(self._pace.seconds(1 + count), 1e-9)) > best_rate:
+                best, best_rate = count, rate
+        return best
+
+    def learn(self, match: int, drafted: int, accepted: int) -> None:
+        """Take in how many of a draft's tokens were right: all before the first wrong one."""
+        place = min(match, _LONGEST_MATCH)
+        for _ in range(accepted):
+            self._accepted[place] = _MEMORY * self._accepted[place] + (1 - _MEMORY)
+        if accepted < drafted:
+            self._accepted[place] *= _MEMORY
+
+
+Drafter = Callable[[Sequence[int], int], tuple[list[int], int]]
+"""Like `CopyDrafter.propose`."""

@@ -1,0 +1,161 @@
+"""What our own decoders share: one forward pass over a buffered cache, without the layers themselves.
+
+They do what transformers' classes do, which stay the reference (`tests/model/test_lean.py` compares them), with less
+between the matrices: nothing is allocated for keys and values, no mask is made for a single token, and the output layer
+sees only the positions that are asked for.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor
+
+from inference.kv_cache import BufferedCache, KeyValueCache
+from inference.models.attention import causal_mask
+
+Layer = Callable[[Tensor], Tensor]
+"""A matrix, with or without a bias, in whatever precision: [n, in] → [n, out]."""
+
+
+class Loader(Protocol):
+    """Gives a decoder its weights by name, in the precision and on the device that were chosen."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of activations."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """As the setting `model.precision` spells it."""
+        ...
+
+    def tensor(self, name: str) -> Tensor:
+        """A parameter that is no matrix, or not worth quantising."""
+        ...
+
+    def layer(self, *paths: str) -> Layer:
+        """The linear layers at `paths` (their `.weight`, and `.bias` where there is one) as one, outputs in order."""
+        ...
+
+    def table(self, name: str) -> Layer:
+        """An embedding table: ids [n] → [n, width]."""
+        ...
+
+
+class Shape(Protocol):
+    """The sizes of one model of an architecture, read from its config."""
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens that its positions allow."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Rows of the embedding table."""
+        ...
+
+    @property
+    def table(self) -> str:
+        """Name of the embedding table's weight."""
+        ...
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether the output layer is the embedding table."""
+        ...
+
+    def untied(self) -> Shape:
+        """The same with an output layer of its own."""
+        ...
+
+    def tensors(self) -> Mapping[str, tuple[int, ...]]:
+        """Names, as transformers' class has them, and shapes of all weights; no output layer where it is tied."""
+        ...
+
+    def is_layer(self, name: str) -> bool:
+        """Whether a weight is a linear layer's matrix, which can be quantised."""
+        ...
+
+    def load(self, loader: Loader) -> Decoder:
+        """The model with its weights."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Numbers of attention heads, and the size of one."""
+
+    queries: int
+    keys: int
+    """Key/value heads, which query heads may share."""
+
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The positions of one forward pass, and what each may see."""
+
+    start: int
+    end: int
+    mask: Tensor | None
+    """See `attention.causal_mask`."""
+
+
+class Decoder(ABC):
+    """A decoder-only transformer with buffered keys and values; implements `CausalModel`."""
+
+    def __init__(self, loader: Loader, heads: Heads, layers: int, context_length: int) -> None:
+        self.dtype, self.precision = loader.dtype, loader.precision
+        self.heads = heads
+        self._device = loader.device
+        self._layers = layers
+        self.context_length = context_length
+
+    @property
+    def device(self) -> str:
+        """Where the weights are."""
+        return str(self._device)
+
+    def new_cache(self, capacity: int) -> BufferedCache:
+        """See `CausalModel.new_cache`."""
+        capacity = min(capacity, self.context_length)
+        size = (self._layers, 2, self.heads.keys, capacity, self.heads.width)
+        return BufferedCache(torch.empty(size, dtype=self.dtype, device=self._device))
+
+    @torch.inference_mode()
+    def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
+        """See `CausalModel.forward`.
+
+        Raises:
+            ValueError: the cache has no room for the tokens.
+        """
+        buffer = cast(BufferedCache, cache).buffer
+        start = len(cache.tokens)
+        end = start + len(tokens)
+        if end > buffer.shape[3]:
+            raise ValueError(f"{end} tokens in a cache for {buffer.shape[3]}")
+        ids = torch.tensor(tokens, device=self._device)
+        mask = causal_mask(len(tokens), end, self.heads.queries // self.heads.keys, self.dtype, self._device)
+        logits = self.compute(ids, buffer, Span(start, end, mask), last)
+        cache.extended(tokens)
+        return logits.float()
+
+    @abstractmethod
+    def compute(self, ids: Tensor, buffer: Tensor, span: Span, last: int) -> Tensor:
+        """Logits [last, vocabulary] after `ids` [n] at the positions of `span`.
+
+        Their keys and values are written into `buffer`, which is a `BufferedCache`'s.
+        """

@@ -1,0 +1,98 @@
+"""What a forward pass costs on this machine, learnt from every one that is run.
+
+A decode step reads all weights whatever it computes, so eight tokens cost little more than one; how much more depends
+on model, kernels and machine. Drafting, the size of prefill chunks and the length of prompts follow from this curve.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from inference.kv_cache import KeyValueCache
+from inference.models.base import CausalModel
+
+_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+_NEWEST_WEIGHS = 0.2
+_OUTLIER = 4.0
+"""A pass that took so many times as long as usual was interrupted by something else, and counts for no more."""
+
+
+class Pace:
+    """Seconds by number of tokens in a forward pass: measured at some numbers, interpolated between them."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+
+    def record(self, tokens: int, seconds: float) -> None:
+        """Learn that a pass over `tokens` ≥ 1 took so long."""
+        size = min(_SIZES, key=lambda one: abs(math.log(one / tokens)))
+        seconds *= size / tokens if tokens > 64 else 1.0
+        known = self._seconds.get(size)
+        if known is None:
+            self._seconds[size] = seconds
+        else:
+            self._seconds[size] += _NEWEST_WEIGHS * (min(seconds, _OUTLIER * known) - known)
+
+    def seconds(self, tokens: int) -> float:
+        """What a pass over `tokens` should take; 0 while nothing is known."""
+        if tokens <= 0 or not self._seconds:
+            return 0.0
+        points = sorted(self._seconds.items())
+        below = [point for point in points if point[0] <= tokens]
+        above = [point for point in points if point[0] > tokens]
+        if not below:
+            return above[0][1]
+        if not above:
+            size, seconds = below[-1]
+            return seconds * tokens / size if size >= 16 else seconds * (1 + 0.05 * (tokens - size))
+        (low, least), (high, most) = below[-1], above[0]
+        return least + (most - least) * (tokens - low) / (high - low)
+
+    def largest_within(self, seconds: float, least: int, most: int) -> int:
+        """The most tokens, `least` to `most`, that a pass may have to take no longer than `seconds`."""
+        fitting = [size for size in _SIZES if least < size <= most and self.seconds(size) <= seconds]
+        return max(fitting, default=least)
+
+
+class PacedModel:
+    """A model that records what its passes take; implements `CausalModel`.
+
+    A GPU answers before it has computed, so the times that count there are those of passes whose result is read.
+    """
+
+    def __init__(self, model: CausalModel) -> None:
+        self.model = model
+        self.pace = Pace()
+        self.forwarded_tokens = 0
+        """Tokens computed since the model was loaded."""
+
+    @property
+    def context_length(self) -> int:
+        """See `CausalModel.context_length`."""
+        return self.model.context_length
+
+    @property
+    def device(self) -> str:
+        """See `CausalModel.device`."""
+        return self.model.device
+
+    @property
+    def precision(self) -> str:
+        """See `CausalModel.precision`."""
+        return self.model.precision
+
+    def new_cache(self, capacity: int) -> KeyValueCache:
+        """See `CausalModel.new_cache`."""
+        return self.model.new_cache(capacity)
+
+    def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
+        """See `CausalModel.forward`."""
+        started = time.perf_counter()
+        logits = self.model.forward(tokens, cache, last)
+        self.pace.record(len(tokens), time.perf_counter() - started)
+        self.forwarded_tokens += len(tokens)
+        return logits
