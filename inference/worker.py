@@ -43,15 +43,27 @@ class Status:
     """Set when `phase` is ready: whether the model was tuned to."""
 
 
+OnStep = Callable[[Step], None]
+"""Hears each step of a computation, in the inference thread; must return at once."""
+
+
+def _unheard(step: Step) -> None:
+    """Take steps that nobody asked for."""
+
+
 @dataclass(slots=True)
 class _Job:
     request: Request
     token: CancelToken
     future: Future[Completion | None]
+    on_step: OnStep
 
 
 @dataclass(slots=True)
-class _IdleJob(_Job):
+class _IdleJob:
+    request: Request
+    token: CancelToken
+    future: Future[Completion | None]
     completes: bool
     """Whether it goes on to the completion, or only prepares for it."""
 
@@ -64,7 +76,7 @@ class _Answer:
     instruction: Instruction
     token: CancelToken
     future: Future[Completion | None]
-    on_step: Callable[[Step], None]
+    on_step: OnStep
     steps: Steps | None = None
     """Set when it has begun."""
 
@@ -91,6 +103,11 @@ class Worker:
         """The latest status."""
         return self._status
 
+    @property
+    def forwarded_tokens(self) -> int:
+        """Tokens that the present model has computed, whether anybody saw them or not."""
+        return self._engine.forwarded_tokens if self._engine else 0
+
     def subscribe(self, listener: Callable[[Status], None]) -> Callable[[], None]:
         """Call `listener` with each change of status, from whichever thread makes it; it must return at once.
 
@@ -109,13 +126,15 @@ class Worker:
         for job in waiting:
             _answer_none(job)
 
-    def submit(self, request: Request, token: CancelToken, session: Hashable = None) -> Future[Completion | None]:
+    def submit(
+        self, request: Request, token: CancelToken, session: Hashable = None, on_step: OnStep = _unheard
+    ) -> Future[Completion | None]:
         """Queue `request`; the session's older waiting request, if any, is answered with None.
 
         The future yields None when there is no model (yet), or when the request was replaced or cancelled. It fails
         with the engine's exception if the computation does.
         """
-        job = _Job(request, token, Future())
+        job = _Job(request, token, Future(), on_step)
         with self._wake:
             if self._status.phase != "ready":
                 job.future.set_result(None)
@@ -127,10 +146,8 @@ class Worker:
             _answer_none(replaced)
         return job.future
 
-    def answer(
-        self, instruction: Instruction, token: CancelToken, on_step: Callable[[Step], None]
-    ) -> Future[Completion | None]:
-        """Queue `instruction`; `on_step` hears each step, in the inference thread, and must return at once.
+    def answer(self, instruction: Instruction, token: CancelToken, on_step: OnStep) -> Future[Completion | None]:
+        """Queue `instruction`; `on_step` hears each step.
 
         The future yields None when there is no model (yet), when another is loaded meanwhile, or when it was cancelled.
         """
@@ -282,19 +299,19 @@ class Worker:
             job.future.set_result(None)
             return
         try:
-            completion = self._pull(engine.complete(job.request), job.token)
+            completion = self._pull(engine.complete(job.request), job)
         except BaseException as error:  # as above; the caller gets an Exception in any case
             log.exception("a completion failed")
             _settle(job.future, error)
         else:
             job.future.set_result(completion)
 
-    def _pull(self, steps: Steps, token: CancelToken) -> Completion | None:
+    def _pull(self, steps: Steps, job: _Job) -> Completion | None:
         """Run a computation to its end, or until it is cancelled: then it is closed, and the answer is None."""
         with closing(steps):
-            while not token.cancelled:
+            while not job.token.cancelled:
                 try:
-                    next(steps)
+                    job.on_step(next(steps))
                 except StopIteration as done:
                     return done.value
         return None

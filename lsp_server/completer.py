@@ -1,8 +1,7 @@
 """The straight line from a snapshot to a suggestion.
 
 Turns a snapshot into a `Request` and a `Completion` into a `Suggestion`; knows nothing of pygls and of JSON. For each
-document the newest place wins: calls for an older one still return, with None. Calls for the same place share one
-computation, which stops when the last of them is cancelled.
+document the newest place wins: calls for an older one still return, with None.
 """
 
 from __future__ import annotations
@@ -10,19 +9,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from inference.request import CancelToken, Completion, Request
+from inference.request import Completion, Request
 from lsp_server import cursor as cursors
+from lsp_server.computations import Computation, Computations
 from lsp_server.cursor import Cursor
+from lsp_server.debounce import Debounce
 from lsp_server.documents import Snapshot
 from lsp_server.exclusions import is_excluded
+from lsp_server.foresight import Foresight
 from lsp_server.model_host import ModelHost
 from lsp_server.settings import Settings
+from lsp_server.statistics import Statistics
 from lsp_server.suggestion_cache import SuggestionCache
 from lsp_server.trimming import trim
 
 log = logging.getLogger(__name__)
+
+Related = Callable[[str], tuple[str, ...]]
+"""Texts of the other open documents beside the one at an address, the most related last."""
+
+
+def _nothing(uri: str) -> tuple[str, ...]:
+    del uri
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +47,47 @@ class Suggestion:
     """What the model did for it; None when it was answered from the cache."""
 
 
-@dataclass(slots=True)
-class _Computation:
-    """What the model is doing for one place of one document."""
-
-    cursor: Cursor
-    invoked: bool
-    token: CancelToken
-    task: asyncio.Task[Completion | None]
-    waiters: int = 0
-
-    def stop(self) -> None:
-        self.token.cancel()
-
-
 class Completer:
     """Suggestions for one session (an editor window)."""
 
-    def __init__(self, host: ModelHost, settings: Settings) -> None:
+    def __init__(self, host: ModelHost, settings: Settings, related: Related = _nothing) -> None:
         self.settings = settings
+        self.statistics = Statistics()
         self._host = host
+        self._related = related
         self._generation = host.generation
         self._cache = SuggestionCache()
-        self._running: dict[str, _Computation] = {}
+        self._debounce = Debounce()
+        self.computations = Computations(self._compute)
+        self.foresight = Foresight(host, self._foreseen_request, self._store, self)
 
     def forget(self, uri: str) -> None:
         """The document was closed: stop computing for it."""
-        if computation := self._running.pop(uri, None):
-            computation.stop()
+        self.computations.forget(uri)
+        self.foresight.stop()
 
     def forget_all(self) -> None:
         """The session ends: stop computing for it."""
-        for uri in list(self._running):
-            self.forget(uri)
+        self.computations.forget_all()
+        self.foresight.stop()
+
+    def opened(self, snapshot: Snapshot) -> None:
+        """A document was opened: prepare for a request in it."""
+        cursor = cursors.split(snapshot)
+        if self._is_served(snapshot, cursor, invoked=True):
+            self._prepare(snapshot.uri, cursor)
+
+    def edited(self, snapshot: Snapshot) -> None:
+        """A document was changed, last at the snapshot's cursor: stop what no longer fits, and learn the rhythm."""
+        self._debounce.typed(time.monotonic())
+        cursor = cursors.split(snapshot)
+        self.computations.edited(snapshot.uri, cursor)
+        if self._is_served(snapshot, cursor, invoked=True):
+            self._prepare(snapshot.uri, cursor)
+
+    def _prepare(self, uri: str, cursor: Cursor) -> None:
+        self.foresight.mode = self.settings.completion
+        self.foresight.rested(uri, cursor)
 
     async def suggest(self, snapshot: Snapshot, *, invoked: bool) -> Suggestion | None:
         """What to show at the snapshot's cursor, or None.
@@ -76,29 +96,28 @@ class Completer:
         `asyncio.CancelledError`.
         """
         started = time.perf_counter()
+        self.statistics.requests += 1
         try:
             cursor = cursors.split(snapshot)
             if not self._is_served(snapshot, cursor, invoked):
-                self.forget(snapshot.uri)
+                self.computations.forget(snapshot.uri)
                 return None
             self._forget_earlier_models()
             completion: Completion | None = None
             text = self._cache.find(snapshot.uri, cursor)
             if text is None or (invoked and not text):  # an automatic request that found nothing did not insist
-                generation = self._generation
-                completion = await self._completion_at(snapshot.uri, cursor, invoked)
-                if completion is None:
-                    return None
-                text = trim(completion.text, cursor)
-                if generation == self._host.generation:
-                    self._cache.store(snapshot.uri, cursor, text)
+                text, completion = await self._computed(snapshot.uri, cursor, invoked)
             else:
-                self.forget(snapshot.uri)
+                self.computations.forget(snapshot.uri)
         except Exception:
             log.exception("no suggestion because of an internal error")
             return None
         if not text:
             return None
+        self.statistics.suggestions += 1
+        self.statistics.from_cache += completion is None
+        self.foresight.mode = self.settings.completion
+        self.foresight.shown(snapshot.uri, cursor, text)
         return Suggestion(text.replace("\n", cursor.newline), (time.perf_counter() - started) * 1000, completion)
 
     def serves(self, uri: str, language: str) -> bool:
@@ -118,31 +137,57 @@ class Completer:
             self._generation = self._host.generation
             self._cache.clear()
 
-    async def _completion_at(self, uri: str, cursor: Cursor, invoked: bool) -> Completion | None:
-        """The model's completion, or None where a call for another place has overtaken this one."""
-        computation = self._running.get(uri)
-        if computation is None or computation.cursor != cursor or (invoked and not computation.invoked):
-            self.forget(uri)
-            token = CancelToken()
-            task = asyncio.ensure_future(self._compute(cursor, token, invoked))
-            computation = self._running[uri] = _Computation(cursor, invoked, token, task)
-        computation.waiters += 1
-        try:
-            return await asyncio.shield(computation.task)
-        finally:
-            computation.waiters -= 1
-            if computation.waiters == 0:
-                computation.stop()
-                if self._running.get(uri) is computation:
-                    del self._running[uri]
+    async def _computed(self, uri: str, cursor: Cursor, invoked: bool) -> tuple[str | None, Completion | None]:
+        """What the model suggests, or None where a call for another place has overtaken this one."""
+        while True:
+            generation = self._host.generation
+            computation, completion = await self.computations.join(uri, cursor, invoked)
+            if completion is None:
+                return None, None
+            text = trim(completion.text, computation.cursor)
+            if generation == self._host.generation:
+                self._cache.store(uri, computation.cursor, text)
+            if computation.cursor == cursor:
+                return text, completion
+            # It was for an earlier place, and the text has been typed along since; if not to its end, ask again.
+            if rest := self._cache.find(uri, cursor):
+                return rest, completion
 
-    async def _compute(self, cursor: Cursor, token: CancelToken, invoked: bool) -> Completion | None:
-        """Ask the model, after the debounce unless `invoked`, and unless the token is cancelled by then."""
-        limits = self.settings.completion
-        if not invoked:
-            await asyncio.sleep(limits.debounce_ms / 1000)
+    async def _compute(self, computation: Computation) -> Completion | None:
+        """Ask the model, after the debounce unless a person asked, and unless the token is cancelled by then."""
+        cursor, token = computation.cursor, computation.token
+        if not computation.invoked:
+            await asyncio.sleep(self._delay_s(cursor))
         if token.cancelled:
             return None
-        lines = cursors.line_limit(cursor, limits.max_lines)
-        request = Request(cursor.prefix, cursor.suffix, insist=invoked, max_tokens=limits.max_tokens, max_lines=lines)
-        return await asyncio.wrap_future(self._host.worker.submit(request, token, session=self))
+        started = time.perf_counter()
+        request = self._request(computation.uri, cursor, computation.invoked)
+        future = self._host.worker.submit(request, token, session=self, on_step=computation.heard)
+        completion = await asyncio.wrap_future(future)
+        if completion is not None:
+            self._debounce.answered(time.perf_counter() - started)
+            self.statistics.add(completion)
+        return completion
+
+    def _delay_s(self, cursor: Cursor) -> float:
+        fixed = self.settings.completion.debounce_ms
+        return self._debounce.delay_s(cursor.line_prefix) if fixed == "auto" else fixed / 1000
+
+    def _request(self, uri: str, cursor: Cursor, invoked: bool) -> Request:
+        limits = self.settings.completion
+        return Request(
+            prefix=cursor.prefix,
+            suffix=cursor.suffix,
+            insist=invoked,
+            max_tokens=limits.max_tokens,
+            max_lines=cursors.line_limit(cursor, limits.max_lines),
+            related=self._related(uri),
+        )
+
+    def _foreseen_request(self, uri: str, cursor: Cursor) -> Request:
+        return self._request(uri, cursor, invoked=False)
+
+    def _store(self, uri: str, cursor: Cursor, completion: Completion) -> None:
+        """Keep a completion that nobody has asked for yet."""
+        self._forget_earlier_models()
+        self._cache.store(uri, cursor, trim(completion.text, cursor))

@@ -119,6 +119,15 @@ class Documents:
         """Forget a document; unknown ones are ignored."""
         self._by_uri.pop(uri, None)
 
+    def others(self, uri: str) -> list[Document]:
+        """The open documents beside one, the one changed last at the end."""
+        return [document for key, document in self._by_uri.items() if key != uri]
+
+    def touched(self, uri: str) -> None:
+        """Note that a document has just been changed."""
+        if document := self._by_uri.pop(uri, None):
+            self._by_uri[uri] = document
+
     def get(self, uri: str) -> Document | None:
         """The open document, or None."""
         return self._by_uri.get(uri)

@@ -119,6 +119,7 @@ class FimdProtocol(LanguageServerProtocol):
                 else:
                     document.replace_all(change.text)
             document.version = params.text_document.version
+            self.documents.touched(document.uri)
         else:
             log.warning("change to a document that is not open: %s", params.text_document.uri)
         yield from self._own_handler(types.TEXT_DOCUMENT_DID_CHANGE, params)

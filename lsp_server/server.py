@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from dataclasses import replace
 from typing import Any, cast
 
+import psutil
 from lsprotocol import types
 from lsprotocol.converters import get_converter
 from pygls.exceptions import JsonRpcException, PyglsError
@@ -49,7 +51,7 @@ class FimdServer(LanguageServer):
         self._options = self._changed = Layer("editor settings", {})
         self._overrides = overrides or Layer("command line", {})
         self._told: set[str] = set()
-        self.completer = Completer(host, Settings())
+        self.completer = Completer(host, Settings(), self._related)
         self.assistant = Assistant(self, host, self.protocol.documents, self._serves, self.tell)
         self.exit_code = 1
         self.stop_event = threading.Event()
@@ -57,6 +59,7 @@ class FimdServer(LanguageServer):
         """Tasks that outlive the handler that started them; cancelled when the connection ends."""
 
         _register(self)
+        _register_documents(self)
         _register_assistant(self)
 
     def report_server_error(self, error: Exception, source: type[PyglsError | JsonRpcException]) -> None:
@@ -67,6 +70,39 @@ class FimdServer(LanguageServer):
         """What can be asked about the place, in a file that is served."""
         document = self.protocol.documents.get(params.text_document.uri)
         return [] if document is None else self.assistant.offers(document, params)
+
+    def _related(self, uri: str) -> tuple[str, ...]:
+        """Texts of the other open documents that may be read, the one changed last at the end."""
+        served = [document for document in self.protocol.documents.others(uri) if self._serves(document)]
+        return tuple(document.text for document in served[-_MOST_RELATED:])
+
+    def opened(self, uri: str) -> None:
+        """A document was opened."""
+        if document := self.protocol.documents.get(uri):
+            self.completer.opened(document.snapshot(_END))
+
+    def edited(self, params: types.DidChangeTextDocumentParams) -> None:
+        """A document was changed: the cursor is probably where the last change ends."""
+        document = self.protocol.documents.get(params.text_document.uri)
+        if document is None or not params.content_changes:
+            return
+        change = params.content_changes[-1]
+        if isinstance(change, types.TextDocumentContentChangePartial):
+            snapshot = document.snapshot(_position(change.range.start))
+            inserted = len(change.text)
+            self.completer.edited(replace(snapshot, offset=min(snapshot.offset + inserted, len(snapshot.text))))
+
+    def statistics(self) -> dict[str, Any]:
+        """What this window's suggestions took, and this process."""
+        process = psutil.Process()
+        return {
+            **self.completer.statistics.as_dict(),
+            "kept": self.completer.computations.kept,
+            "foreseen": self.completer.foresight.stored,
+            "forwarded_tokens": self.host.worker.forwarded_tokens,
+            "cpu_s": sum(process.cpu_times()[:2]),
+            "resident_bytes": process.memory_info().rss,
+        }
 
     def _serves(self, document: Document) -> bool:
         return self.completer.serves(document.uri, document.language)
@@ -158,6 +194,10 @@ class FimdServer(LanguageServer):
         return self.protocol.documents.get(document.uri) is document and document.version == snapshot.version
 
 
+_END = Position(1 << 31, 0)
+_MOST_RELATED = 8
+"""Other documents that are looked at, for one."""
+
 _CODE_ACTIONS = types.CodeActionOptions([types.CodeActionKind.Empty, types.CodeActionKind.Refactor])
 
 
@@ -184,11 +224,6 @@ def _register(server: FimdServer) -> None:
     def leave(params: None) -> None:
         server.hang_up(0 if server.protocol.is_shut_down else 1)  # LSP 3.17, "Exit Notification"
 
-    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    def did_close(params: types.DidCloseTextDocumentParams) -> None:
-        server.completer.forget(params.text_document.uri)
-        server.assistant.forget(params.text_document.uri)
-
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
         server.reconfigure(params.settings)
@@ -201,6 +236,23 @@ def _register(server: FimdServer) -> None:
         return types.CompletionList(is_incomplete=True, items=await server.popup_items(params))
 
 
+def _register_documents(server: FimdServer) -> None:
+    """Tie what happens to documents to the server; `protocol.py` has kept them by then."""
+
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def did_open(params: types.DidOpenTextDocumentParams) -> None:
+        server.opened(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def did_change(params: types.DidChangeTextDocumentParams) -> None:
+        server.edited(params)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def did_close(params: types.DidCloseTextDocumentParams) -> None:
+        server.completer.forget(params.text_document.uri)
+        server.assistant.forget(params.text_document.uri)
+
+
 def _register_assistant(server: FimdServer) -> None:
     """Tie code actions and their commands to the server."""
 
@@ -211,8 +263,12 @@ def _register_assistant(server: FimdServer) -> None:
     async def execute(params: types.ExecuteCommandParams) -> str | None:
         return await server.assistant.run(params)
 
+    async def statistics(params: types.ExecuteCommandParams) -> dict[str, Any]:
+        return server.statistics()
+
     for name in COMMANDS:
         server.command(name)(execute)
+    server.command("fimd.statistics")(statistics)
 
 
 def _section(value: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,11 +49,14 @@ class ModelSettings(_Section):
 class CompletionSettings(_Section):
     """When to suggest, and how much."""
 
-    debounce_ms: int = Field(
-        default=40,
-        ge=0,
-        le=5000,
-        description="Pause in typing before the model is asked; an explicit request never waits.",
+    debounce_ms: Annotated[int, Field(ge=0, le=5000)] | Literal["auto"] = Field(
+        default="auto",
+        description="Pause in typing before the model is asked, or auto: none where the model is quick enough; an "
+        "explicit request never waits.",
+    )
+    warm_up: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Compute in advance while nothing else is to do; auto: unless this machine runs on its battery.",
     )
     max_tokens: int = Field(default=64, ge=1, le=1024, description="Most tokens the model writes for one suggestion.")
     max_lines: int = Field(

@@ -34,9 +34,15 @@ class ScriptedEngine:
     notices: tuple[str, ...] = ()
     follows_instructions: bool = False
     answer_text: str = "It works."
+    steps: int = 0
     requests: list[Request] = field(default_factory=list[Request])
     prepared: list[Request] = field(default_factory=list[Request])
     instructions: list[Instruction] = field(default_factory=list[Instruction])
+
+    @property
+    def forwarded_tokens(self) -> int:
+        """One for each step."""
+        return self.steps
 
     def complete(self, request: Request) -> Steps:
         """Walk through the script, one sleep a step."""
@@ -64,6 +70,7 @@ class ScriptedEngine:
                 for index in range(pieces):
                     time.sleep(self.step_s)
                     done += 1
+                    self.steps += 1
                     yield Step("decode", text[: index + 1]) if phase == "decode" else Step("prefill")
             outcome = "finished"
             return Completion(text, self.name, 10, 0, len(text), -0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -67,6 +68,9 @@ class Checkpoint:
 
     config: str = "config.json"
     """What the weights have to fit, for messages."""
+
+    origin: Path | None = None
+    """The folder or file of the weights; None where they are ours."""
 
     def check(self) -> None:
         """Compare names and shapes of the weights with the outline's; reads nothing.

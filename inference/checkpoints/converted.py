@@ -38,11 +38,11 @@ _COPIED = ("*.json", "*.txt", "*.model", "*.tiktoken", "README.md")
 
 
 def target(folder: Path, kind: str) -> Path:
-    """Where the conversion of `folder` as it is now belongs; `kind` names the converter."""
+    """Where the conversion of `folder` (or of one file) as it is now belongs; `kind` names the converter."""
     place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
     seal = hashlib.sha256(f"{_LAYOUT_VERSION} {kind}".encode())
-    for file in sorted(folder.iterdir()):
-        if file.is_file() and file.suffix in _SEALED:
+    for file in sorted(folder.iterdir()) if folder.is_dir() else [folder]:
+        if file == folder or (file.is_file() and file.suffix in _SEALED):
             status = file.stat()
             seal.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
     return platformdirs.user_cache_path("fimd") / "converted" / f"{kind}-{place}-{seal.hexdigest()[:16]}"

@@ -63,7 +63,7 @@ def _open(original: Path) -> Checkpoint:
         weights = open_folder(converted(original))
     outline = lean.outline(config, weights) or _transformers_outline(folder, weights)
     # The original's tokenizer files: those of a conversion are copies.
-    return Checkpoint(outline, _tokenizer(original), weights, card_licence(original))
+    return Checkpoint(outline, _tokenizer(original), weights, card_licence(original), origin=folder)
 
 
 def _transformers_outline(folder: Path, weights: WeightSource) -> Outline:

@@ -82,7 +82,7 @@ def open_gguf(path: Path) -> Checkpoint:
             "self_attn.q_proj": config["num_attention_heads"],
             "self_attn.k_proj": config["num_key_value_heads"],
         }
-    return Checkpoint(outline, tokenizer, weights, file.text("general.license"), config="metadata")
+    return Checkpoint(outline, tokenizer, weights, file.text("general.license"), config="metadata", origin=path)
 
 
 def _transformers_outline(config: Mapping[str, Any]) -> Outline:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference import freed_memory
+from inference import freed_memory, huge_pages
 from inference.checkpoints.precision import DTYPES
 from inference.checkpoints.spec import Precision
 from inference.checkpoints.weights import WeightSource, read_finite, read_rows
@@ -26,6 +26,9 @@ from inference.models.llama import LlamaShape
 
 _MASKS = re.compile(r"(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
 """Stored by older versions beside the weights; computed nowadays."""
+
+_WORTH_HUGE_PAGES = 256 * 1024**2
+"""Bytes of weights. Smaller models fit into caches, or nearly."""
 
 _SHAPES: Mapping[str, Callable[[Mapping[str, Any]], Shape | None]] = {
     "gpt_bigcode": GptBigCodeShape.from_config,
@@ -99,6 +102,8 @@ class LeanOutline:
         loader = _Int8Loader(source) if precision == "int8" else _FloatLoader(source, device, precision)
         model = self.shape.load(loader)
         freed_memory.release()
+        if self.sizes[precision] >= _WORTH_HUGE_PAGES:
+            huge_pages.collapse()
         return model
 
 

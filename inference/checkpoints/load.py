@@ -6,14 +6,16 @@ Imports torch; `spec`, `source` and `deferred` are the light half.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import torch
 
 from inference import formats, licences
-from inference.checkpoints import embedded, hub, source
+from inference.checkpoints import embedded, hub, quantised, source
 from inference.checkpoints.checkpoint import Checkpoint
 from inference.checkpoints.folder import open_checkpoint
 from inference.checkpoints.gguf_model import open_gguf
+from inference.checkpoints.lean import LeanOutline
 from inference.checkpoints.precision import choose_device, choose_precision, in_gb, too_large
 from inference.checkpoints.source import Source
 from inference.checkpoints.spec import ModelSpec
@@ -101,6 +103,9 @@ def _filled(spec: ModelSpec, checkpoint: Checkpoint, device: torch.device, repor
     parameters, sizes = checkpoint.outline.parameters, checkpoint.outline.sizes
     precision = choose_precision(spec.name, spec.precision, device, parameters, sizes)
     report(f"reading {in_gb(sizes[precision])} of weights in {precision}")
+    if precision == "int8" and checkpoint.origin and isinstance(outline := checkpoint.outline, LeanOutline):
+        weights = quantised.rows_of(checkpoint.origin, outline.shape, checkpoint.weights, report)
+        checkpoint = replace(checkpoint, weights=weights)
     try:
         model = checkpoint.load(device, precision)
     except (MemoryError, torch.OutOfMemoryError) as error:

@@ -46,7 +46,8 @@ class SafetensorsWeights:
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._files: dict[str, Any] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._paths: dict[str, Path] = {}
         for path in paths:
             try:
                 file: Any = safe_open(path, framework="pt")
@@ -54,20 +55,26 @@ class SafetensorsWeights:
                 raise ModelInvalidError(
                     f"{path} is damaged or truncated ({reason(error)}): download it again"
                 ) from error
-            self._files.update(dict.fromkeys(file.keys(), file))
+            names: list[str] = file.keys()
+            self._shapes.update((name, tuple(file.get_slice(name).get_shape())) for name in names)
+            self._paths.update(dict.fromkeys(names, path))
 
     @property
     def names(self) -> frozenset[str]:
         """Names of all tensors."""
-        return frozenset(self._files)
+        return frozenset(self._paths)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of one tensor."""
-        return tuple(self._files[name].get_slice(name).get_shape())
+        return self._shapes[name]
 
     def read(self, name: str) -> Tensor:
-        """One tensor, as stored."""
-        return self._files[name].get_tensor(name)
+        """One tensor, as stored.
+
+        The mapping is its own, so that what was read does not stay in memory when the tensor is gone.
+        """
+        file: Any = safe_open(self._paths[name], framework="pt")
+        return file.get_tensor(name)
 
 
 class RowsWeights(SafetensorsWeights):

@@ -34,6 +34,11 @@ class Engine(Protocol):
         """What belongs into the log once, one sentence each: how it runs, and what its licence asks of its users."""
         ...
 
+    @property
+    def forwarded_tokens(self) -> int:
+        """Tokens that were computed since it was loaded, whether anybody saw them or not; for reports."""
+        ...
+
     def complete(self, request: Request) -> Steps:
         """Infill `request`. Abandoning the generator at any step leaves the engine ready for the next request."""
         ...

@@ -35,10 +35,10 @@ _MAX_CHARS_PER_TOKEN = 8
 _BUDGETS = (MAX_PROMPT_TOKENS, 512, 256, 128)
 """Prompt lengths, in tokens. A shorter one is taken where a longer one can't be computed in time."""
 
-PATIENCE_S = 0.3
+PATIENCE_S = 0.35
 """Longest prefill for a suggestion. What a longer prompt would add comes later, from `prepare`."""
 
-_STEP_S, _LONG_STEP_S = 0.04, 0.12
+_STEP_S, _LONG_STEP_S = 0.03, 0.13
 """Longest prefill step, which bounds how long a cancel takes: the second for models whose every step takes longer."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
@@ -195,6 +195,11 @@ class LocalEngine:
                 return ids[-budget:], built.stop_texts
             kept = int(len(instruction.code) * min(0.9, budget / len(ids)))
             instruction = replace(instruction, code=instruction.code[:kept])
+
+    @property
+    def forwarded_tokens(self) -> int:
+        """See `Engine.forwarded_tokens`."""
+        return self.model.forwarded_tokens
 
     @property
     def follows_instructions(self) -> bool:

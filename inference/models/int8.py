@@ -39,6 +39,10 @@ class _Kernel(Protocol):
         """Activations [n, in] within ± `levels`, rounded, times the packed matrix: [n, out] in float32."""
         ...
 
+    def token_product(self, activations: Tensor, scale: float, packed: Any, bias: Tensor | None) -> Tensor:
+        """The whole layer for one token [1, in], whose activations ÷ `scale` are within ± `levels`."""
+        ...
+
 
 class _OneDnn:
     """oneDNN, through the operators that torch's compiler uses."""
@@ -53,6 +57,12 @@ class _OneDnn:
         # Input scale 1 and zero point 0, as the activations are scaled already; no bias; float32 out; nothing after it.
         return cast(Any, torch.ops).onednn.qlinear_pointwise.default(
             activations.round_().to(torch.int8), 1.0, 0, *packed, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+
+    def token_product(self, activations: Tensor, scale: float, packed: Any, bias: Tensor | None) -> Tensor:
+        rounded = (activations * (1 / scale)).round_().to(torch.int8)
+        return cast(Any, torch.ops).onednn.qlinear_pointwise.default(
+            rounded, scale, 0, *packed, bias, 1.0, 0, torch.float32, "none", [], ""
         )
 
 
@@ -81,6 +91,11 @@ class _Fbgemm:
     def product(self, activations: Tensor, packed: Any) -> Tensor:
         multiply = cast(Any, torch.ops).quantized.linear_with_input_q_dq_qweight_dq_output_fp32
         return multiply(activations, 1.0, self.levels + 1, packed)
+
+    def token_product(self, activations: Tensor, scale: float, packed: Any, bias: Tensor | None) -> Tensor:
+        multiply = cast(Any, torch.ops).quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+        product = multiply(activations, scale, self.levels + 1, packed)
+        return product if bias is None else product.add_(bias)
 
 
 @cache
@@ -148,7 +163,13 @@ class Int8Matrix:
 
     def __call__(self, activations: Tensor) -> Tensor:
         """[n, in] → [n, out], in float32."""
-        scale = activations.abs().amax(-1, keepdim=True).clamp_(min=_SMALLEST).mul_(1 / self._kernel.levels)
+        levels = self._kernel.levels
+        if len(activations) == 1:  # fewer operators: a decode step has a hundred layers
+            least, most = (float(end) for end in torch.aminmax(activations))
+            scale = max(most, -least, _SMALLEST) / levels
+            return self._kernel.token_product(activations, scale, self._packed, self._bias)
+        largest = torch.maximum(activations.amax(-1, keepdim=True), activations.amin(-1, keepdim=True).neg_())
+        scale = largest.clamp_(min=_SMALLEST).mul_(1 / levels)
         product = self._kernel.product(activations / scale, self._packed)
         return product.mul_(scale) if self._bias is None else torch.addcmul(self._bias, product, scale)
 
