@@ -165,6 +165,31 @@ def demo(
 
 
 @app.command()
+def bench(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Source files; none for four of Python's own.")
+    ] = None,
+    model: ModelOption = None,
+    precision: PrecisionOption = None,
+    keys: Annotated[int, typer.Option("--keys", min=20, max=100_000, help="About so many keys are pressed.")] = 400,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed is another person.")] = 1,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.png", help="Save the distribution of latencies as a picture.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Type pieces of real files into the daemon at a person's pace, and say how soon ghost text came."""
+    from lsp_server.commands.bench import bench as run
+    from lsp_server.commands.editor import OURS
+    from lsp_server.commands.replay import Plan
+
+    options = {"--model": model, "--precision": precision}
+    arguments = [part for name, value in options.items() if value is not None for part in (name, value)]
+    plan = Plan(tuple(file.resolve() for file in files or ()), keys, seed, (*OURS, *arguments))
+    raise typer.Exit(run(plan, as_json, plot))
+
+
+@app.command()
 def doctor(
     model: ModelOption = None,
     revision: RevisionOption = None,

@@ -53,6 +53,12 @@ class Computation:
         typed = cursor.prefix[len(self.cursor.prefix) :]
         return self.written.startswith(typed) and self.written != typed
 
+    def is_for(self, cursor: Cursor, invoked: bool) -> bool:
+        """Whether a request at `cursor` should wait for it."""
+        if cursor != self.cursor and self.task.done():  # its rest was not what was wanted
+            return False
+        return self.serves(cursor) and (self.invoked or not invoked)
+
 
 Compute = Callable[[Computation], Awaitable[Completion | None]]
 """Asks the model for a computation's completion."""
@@ -73,7 +79,7 @@ class Computations:
         The completion is None where the computation was overtaken or stopped.
         """
         computation = self._running.get(uri)
-        if computation is None or not computation.serves(cursor) or (invoked and not computation.invoked) or (computation.task.done() and computation.cursor != cursor):
+        if computation is None or not computation.is_for(cursor, invoked):
             computation = self._start(uri, cursor, invoked)
         self.kept += computation.cursor != cursor
         computation.waiters += 1

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from inference.request import CancelToken, Completion, Request
-from lsp_server import power
+from lsp_server import machine
 from lsp_server.cursor import Cursor
 from lsp_server.model_host import ModelHost
 from lsp_server.settings import CompletionSettings
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 _REST_S = 0.3
 """A pause in typing after which the context is prepared: longer than nearly all between two keys of a word."""
+
+_LOOK_S = 0.15
+"""Nobody accepts a suggestion sooner, and who types on by then has not been waiting for it."""
 
 MakeRequest = Callable[[str, Cursor], Request]
 Store = Callable[[str, Cursor, Completion], None]
@@ -49,16 +52,13 @@ class Foresight:
     def is_allowed(self) -> bool:
         """Whether idle work may be done now."""
         warm_up = self.mode.warm_up
-        return warm_up == "always" or (warm_up == "auto" and not power.on_battery())
+        return warm_up == "always" or (warm_up == "auto" and not machine.on_battery())
 
     def shown(self, uri: str, cursor: Cursor, text: str) -> None:
         """A suggestion is shown: foresee what follows its acceptance."""
         self._cancel_timer()
-        if self.is_allowed():
-            accepted = replace(cursor, prefix=cursor.prefix + text)
-            task = asyncio.ensure_future(self._foresee(uri, accepted))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        accepted = replace(cursor, prefix=cursor.prefix + text)
+        self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._foresee, uri, accepted)
 
     def rested(self, uri: str, cursor: Cursor, delay_s: float = _REST_S) -> None:
         """The cursor is probably at `cursor`: if nothing else happens for `delay_s`, prepare for a request there."""
@@ -76,7 +76,13 @@ class Foresight:
             request = self._make_request(uri, cursor)
             self._host.worker.submit_idle(request, self._token, self._session, completes=False)
 
-    async def _foresee(self, uri: str, cursor: Cursor) -> None:
+    def _foresee(self, uri: str, cursor: Cursor) -> None:
+        if self.is_allowed():
+            task = asyncio.ensure_future(self._foreseen(uri, cursor))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _foreseen(self, uri: str, cursor: Cursor) -> None:
         request, token, generation = self._make_request(uri, cursor), self._token, self._host.generation
         future = self._host.worker.submit_idle(request, token, self._session, completes=True)
         completion = await asyncio.wrap_future(future)

@@ -24,6 +24,7 @@ from lsp_server.assistant import COMMANDS, Assistant
 from lsp_server.completer import Completer
 from lsp_server.documents import Document, Position, Snapshot
 from lsp_server.load_progress import LoadProgress
+from lsp_server.machine import peak_bytes
 from lsp_server.model_host import ModelHost
 from lsp_server.position_encoding import PositionEncoding
 from lsp_server.protocol import FimdProtocol
@@ -102,6 +103,7 @@ class FimdServer(LanguageServer):
             "forwarded_tokens": self.host.worker.forwarded_tokens,
             "cpu_s": sum(process.cpu_times()[:2]),
             "resident_bytes": process.memory_info().rss,
+            "peak_bytes": peak_bytes(),
         }
 
     def _serves(self, document: Document) -> bool:

@@ -42,12 +42,13 @@ def test_nothing_that_ships_imports_training_or_tests() -> None:
 
 
 def test_pygls_stays_at_the_edge() -> None:
-    edge = {"server", "protocol", "transport", "load_progress", "assistant", "answer_progress", "commands/demo_client"}
+    edge = {"server", "protocol", "transport", "load_progress", "assistant", "answer_progress", "commands/editor"}
     assert importers_of("pygls") == {f"lsp_server/{name}.py" for name in edge}
 
 
 def test_only_the_bridge_and_the_commands_know_inference() -> None:
-    bridge = {"completer", "model_host", "load_progress", "assistant", "answer_progress"}
+    bridge = {"completer", "computations", "foresight", "statistics", "model_host", "load_progress"}
+    bridge |= {"assistant", "answer_progress"}
     bridge |= {f"commands/{name}" for name in ("session", "doctor", "ask", "models")}
     assert {p for p in importers_of("inference") if p.startswith("lsp_server/")} == {
         f"lsp_server/{n}.py" for n in bridge

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
-from lsp_server.commands.demo_client import DemoClient, Ghost
+from lsp_server.commands.editor import Editor, Ghost
 from lsp_server.commands.options import fail
 
 _ANCHOR = "class LifoQueue(Queue):"
@@ -67,7 +67,7 @@ def _scene() -> _Scene:
 
 async def _play(scene: _Scene, model: str | None, console: Console) -> int:
     """Type until enough suggestions are accepted; returns how many were shown."""
-    client = DemoClient(scene.path, scene.before + scene.after, len(scene.before))
+    client = Editor(scene.path, scene.before + scene.after, len(scene.before))
     console.print(f"[bold]fimd demo[/bold]: starting the daemon and opening {scene.path.name} of the standard library")
     if not await client.start(*(["--model", model] if model else [])):
         await client.stop()
@@ -96,7 +96,7 @@ async def _play(scene: _Scene, model: str | None, console: Console) -> int:
     return len(shown)
 
 
-async def _accept(client: DemoClient, ghost: Ghost, console: Console) -> None:
+async def _accept(client: Editor, ghost: Ghost, console: Console) -> None:
     console.print(_frame(client, ghost))
     await client.type(ghost.text)
     console.print(Text(f"Tab: accepted {ghost.text!r}", style="bold green"))
@@ -111,7 +111,7 @@ def _summary(latencies_ms: list[float]) -> str:
     return f"{shown}: {typical:.0f} ms median, {longest:.0f} ms at most"
 
 
-def _plain(client: DemoClient, ghost: Ghost) -> str:
+def _plain(client: Editor, ghost: Ghost) -> str:
     """One line for a pipe: milliseconds, the line typed so far, and the ghost text behind the cursor mark."""
     line = client.text[: client.cursor].rsplit("\n", 1)[-1]
     return (
@@ -119,7 +119,7 @@ def _plain(client: DemoClient, ghost: Ghost) -> str:
     )
 
 
-def _frame(client: DemoClient, ghost: Ghost) -> Padding:
+def _frame(client: Editor, ghost: Ghost) -> Padding:
     """The lines around the cursor, with the ghost text in grey."""
     before, after = client.text[: client.cursor], client.text[client.cursor :]
     first = max(0, before.count("\n") - _CONTEXT_LINES)

@@ -56,7 +56,8 @@ async def test_the_capabilities_name_them() -> None:
     async with connected() as client:
         again = (await client.reply(1))["result"]["capabilities"]
         assert again["codeActionProvider"]["codeActionKinds"] == ["", "refactor"]
-        assert set(again["executeCommandProvider"]["commands"]) == {"fimd.explain", "fimd.writeCode"}
+        commands = {"fimd.explain", "fimd.writeCode", "fimd.statistics"}
+        assert set(again["executeCommandProvider"]["commands"]) == commands
 
 
 async def test_what_is_offered_where() -> None:

@@ -1,7 +1,8 @@
-"""Whether this machine runs on its battery."""
+"""What this machine, and this process on it, are up to."""
 
 from __future__ import annotations
 
+import sys
 import time
 
 import psutil
@@ -11,7 +12,7 @@ _known: tuple[float, bool] = (-_VALID_S, False)
 
 
 def on_battery() -> bool:
-    """Whether it does, as of half a minute ago at most; a machine without a battery never does."""
+    """Whether the machine runs on its battery, as of half a minute ago at most; one without a battery never does."""
     global _known  # noqa: PLW0603  # one answer for all windows
     now = time.monotonic()
     if now - _known[0] >= _VALID_S:
@@ -22,3 +23,13 @@ def on_battery() -> bool:
             battery = None
         _known = now, battery is not None and battery.power_plugged is False
     return _known[1]
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has had resident."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

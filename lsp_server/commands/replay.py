@@ -1,0 +1,208 @@
+"""Types passages of real files into a real daemon, as a person in an editor would, and times what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsp_server.commands.editor import OURS, Editor, Ghost
+from lsp_server.typing_trace import Key, Passage, Typist
+
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+"""Brackets that editors close by themselves."""
+
+_JUMP_S = 1.5
+"""Time to go to another place."""
+
+_SHORTEST_ACCEPTED = 3
+"""Shorter suggestions are not worth the key that accepts them."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened, key by key."""
+
+    keys: int = 0
+    requests: int = 0
+    answered: int = 0
+    """Requests that were answered before the next key."""
+
+    accepted: int = 0
+    accepted_characters: int = 0
+    latencies_ms: list[float] = field(default_factory=list[float])
+    """From the last key to ghost text, for each that was shown before the next key."""
+
+    initialize_s: float = 0.0
+    ready_s: float = 0.0
+    first_suggestion_s: float = 0.0
+    """From the start of the process."""
+
+    daemon: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The daemon's own counts; see `lsp_server.statistics`."""
+
+
+class ReplayError(Exception):
+    """The daemon could not be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be typed, and into what."""
+
+    files: tuple[Path, ...]
+    keys: int = 400
+    """About so many, spread over the files."""
+
+    seed: int = 1
+    command: tuple[str, ...] = OURS
+    """Starts the daemon."""
+
+
+async def replay(plan: Plan, on_key: Callable[[int], None]) -> Tally:
+    """Type what is planned; `on_key` hears how many keys were pressed.
+
+    Raises:
+        ReplayError: the daemon does not start, or the text that it was sent is not the file's in the end.
+    """
+    files, keys, typist = plan.files, plan.keys, Typist(plan.seed)
+    tally = Tally()
+    started = time.perf_counter()
+    editor = Editor(files[0], "", 0)
+    if not await editor.start(command=plan.command):
+        await editor.stop()
+        raise ReplayError(editor.message)
+    tally.initialize_s, tally.ready_s = editor.initialize_s, editor.ready_s
+    for number, file in enumerate(files):
+        text = file.read_text(encoding="utf-8")
+        passages = typist.passages(text, count=max(1, round(keys / len(files) / 160)))
+        hands = _Hands(editor, typist, tally, started)
+        editor.open(file.with_name(f"bench-{number}-{file.name}"), _without(text, passages), 0)
+        for passage in passages:
+            await asyncio.sleep(_JUMP_S)
+            if tally.keys >= keys * (number + 1) / len(files):
+                break
+            await hands.type_in(passage, lambda: on_key(tally.keys))
+            if not editor.text.startswith(text[: passage.start + len(passage.text)]):
+                raise ReplayError(f"what was typed into {file.name} is not what the file says: the replay is wrong")
+    tally.daemon = await editor.statistics()
+    await editor.stop()
+    return tally
+
+
+def _without(text: str, passages: list[Passage]) -> str:
+    for passage in reversed(passages):
+        text = text[: passage.start] + text[passage.start + len(passage.text) :]
+    return text
+
+
+class _Hands:
+    """Types into an editor and looks at its ghost text."""
+
+    def __init__(self, editor: Editor, typist: Typist, tally: Tally, started: float) -> None:
+        self._editor, self._typist, self._tally, self._started = editor, typist, tally, started
+        self._asking: asyncio.Task[Ghost] | None = None
+        self._closers = 0
+        """Brackets behind the cursor that the editor has put there."""
+
+    async def type_in(self, passage: Passage, on_key: Callable[[], None]) -> None:
+        """Type a passage where it is missing, accepting what is suggested where that is what the passage says."""
+        self._editor.cursor = passage.start
+        done = 0
+        while done < len(passage.text):
+            rest = passage.text[done:]
+            typed = 0
+            for key in self._typist.keys(rest):
+                if typed := await self._wait(key, rest):
+                    break
+                self._press(key, rest)
+                on_key()
+                typed = len(key.text)
+            done += typed
+        await self._finish()
+
+    async def _wait(self, key: Key, rest: str) -> int:
+        """Let the pause before a key pass; returns how many characters of `rest` were accepted instead of it."""
+        if self._asking is None:
+            await asyncio.sleep(key.pause_s)
+            return 0
+        until = time.perf_counter() + key.pause_s
+        await asyncio.wait({self._asking}, timeout=key.pause_s)
+        if not self._asking.done():
+            return 0
+        ghost = self._seen(self._asking)
+        self._asking = None
+        left = until - time.perf_counter()
+        if key.deletes == 0 and self._is_right(ghost.text, rest) and left > (reading := self._typist.reading_s()):
+            await asyncio.sleep(reading)
+            self._accept(ghost.text)
+            return len(ghost.text)
+        await asyncio.sleep(max(0.0, left))
+        return 0
+
+    def _is_right(self, ghost: str, rest: str) -> bool:
+        closes = self._closers and any(character in ")]}" for character in ghost)
+        return len(ghost) >= _SHORTEST_ACCEPTED and rest.startswith(ghost) and not closes
+
+    def _accept(self, text: str) -> None:
+        self._tally.accepted += 1
+        self._tally.accepted_characters += len(text)
+        self._editor.replace(self._editor.cursor, self._editor.cursor, text)
+        self._ask()
+
+    def _press(self, key: Key, rest: str) -> None:
+        """One key, with what an editor makes of it: brackets are closed, and closing ones typed over."""
+        self._tally.keys += 1
+        editor = self._editor
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        at_end = editor.text[editor.cursor : editor.cursor + 1] in {"", "\n", ")", "]", "}"}
+        if key.deletes:
+            editor.replace(editor.cursor - key.deletes, editor.cursor, "")
+        elif self._closers and key.text == editor.text[editor.cursor : editor.cursor + 1]:
+            editor.cursor += 1
+            self._closers -= 1
+        elif key.text in _PAIRS and at_end and _closes_on_line(key.text, rest):
+            editor.replace(editor.cursor, editor.cursor, key.text + _PAIRS[key.text])
+            editor.cursor -= 1
+            self._closers += 1
+        else:
+            editor.replace(editor.cursor, editor.cursor, key.text)
+        self._ask()
+
+    def _ask(self) -> None:
+        self._tally.requests += 1
+        self._asking = asyncio.ensure_future(self._editor.ask())
+
+    def _seen(self, asking: asyncio.Task[Ghost]) -> Ghost:
+        """Count an answer that came before the next key."""
+        ghost = asking.result()
+        self._tally.answered += 1
+        if ghost.text:
+            self._tally.latencies_ms.append(ghost.latency_ms)
+            self._tally.first_suggestion_s = self._tally.first_suggestion_s or time.perf_counter() - self._started
+        return ghost
+
+    async def _finish(self) -> None:
+        """Leave the passage: what is still asked for is no longer wanted."""
+        if self._asking is not None:
+            self._tally.requests -= 1  # no key follows it
+            self._asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._asking
+            self._asking = None
+
+
+def _closes_on_line(opener: str, rest: str) -> bool:
+    """Whether the bracket at the start of `rest` is closed before the line ends, so that it will be typed over."""
+    depth = 0
+    for character in rest.split("\n", 1)[0]:
+        depth += (character == opener) - (character == _PAIRS[opener])
+        if depth == 0:
+            return True
+    return False
