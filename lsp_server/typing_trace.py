@@ -1,6 +1,6 @@
 """How people type: keys with the pauses before them, typing errors, and jumps. Pure, and the same for the same seed.
 
-Pauses between keys are log-normal with a median of 0.24 s, which gives shares of long ones as large studies of typing
+Pauses between keys are log-normal with a median of 0.24 s, which gives shares of long ones as large studies
 found them (Dhakal et al. 2018, "Observations on Typing from 136 Million Keystrokes", CHI): at least 0.1 s in 91 % of
 gaps, 0.25 s in 47 %, 0.5 s in 13 %. Inside a word people are quicker than at its start, and before a new line they think.
 """

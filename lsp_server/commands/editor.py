@@ -126,7 +126,7 @@ class Editor:
         except asyncio.CancelledError:
             self._client.cancel_request(types.CancelParams(request_id))
             raise
-        items = cast(types.InlineCompletionList, answer).items if answer else []
+        items: list[types.InlineCompletionItem] = list(answer.items) if answer else []
         text = str(items[0].insert_text) if items else ""
         return Ghost(text, (time.perf_counter() - started) * 1000)
 
