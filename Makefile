@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: demo test lint format train clean help
+.PHONY: demo test lint format train bench clean help
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ train: .venv/.development ## train the embedded model: an hour of two cores, or 
 	$(BIN)/python -m training train
 	$(BIN)/python -m training export
 
+bench: .venv/.benchmarks ## compare with transformers and llama.cpp: a quarter of an hour; writes benchmarks/report.md
+	PYTHONPATH=. $(BIN)/python benchmarks/run.py
+
 clean: ## remove what was made, except a training run
 	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis
 
@@ -40,6 +43,10 @@ clean: ## remove what was made, except a training run
 .venv/.development: .venv/.package
 	@echo "installing the tools for tests, lint and training"
 	$(PIP) install --constraint constraints.txt --editable '.[test,lint]'
+	@touch $@
+
+.venv/.benchmarks: .venv/.development
+	$(PIP) install --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
 .venv/bin/python:

@@ -15,6 +15,7 @@ BUDGET_BYTES = 128 * 1024**2
 """About four places at SantaCoder's size in float32, hundreds at the embedded model's."""
 
 _MOST = 12
+_GROWTH = 512
 _WORTH_KEEPING = 32
 """A cache that would lose more tokens than this, and keep fewer than half of its own, is left for its own place."""
 
@@ -29,8 +30,9 @@ class CachePool:
         self._caches: list[KeyValueCache] = []
 
     def reusable(self, prompt: Sequence[int]) -> int:
-        """Most leading tokens of `prompt` that are in any cache; its last never counts."""
-        return max((cache.reusable(prompt) for cache in self._caches), default=0)
+        """Most leading tokens of `prompt` that are in a cache that `take` would give; its last never counts."""
+        usable = (cache.reusable(prompt) for cache in self._caches if not _belongs_elsewhere(cache, prompt))
+        return max(usable, default=0)
 
     def take(self, prompt: Sequence[int], room: int) -> KeyValueCache:
         """The cache to compute `prompt` in: the one that shares most with it, unless another place would lose by it.
@@ -39,25 +41,32 @@ class CachePool:
             prompt: the tokens that will be in it.
             room: tokens that will follow.
         """
-        size = len(prompt) + room
+        size = min(len(prompt) + room, self._model.context_length)
         best = max(self._caches, key=lambda cache: (cache.reusable(prompt), self._caches.index(cache)), default=None)
-        if best is None or not _holds(best, size) or _belongs_elsewhere(best, prompt):
+        if best is not None and not _holds(best, size):  # the same place, asked for a longer answer
+            self._caches.remove(best)
+            best = self._model.new_cache(self._roomy(size))
+        elif best is None or _belongs_elsewhere(best, prompt):
             best = self._fresh(size)
         if best in self._caches:
             self._caches.remove(best)
         self._caches.append(best)
         return best
 
+    def _roomy(self, size: int) -> int:
+        """A capacity that need not grow with each token that is typed."""
+        return self._capacity if size <= self._capacity else -(-size // _GROWTH) * _GROWTH
+
     def _fresh(self, size: int) -> KeyValueCache:
         """A cache for another place: a new one within the budget, else the one that was not used for longest."""
         used = sum(cache.nbytes for cache in self._caches)
         if not self._caches or (len(self._caches) < _MOST and used * (1 + 1 / len(self._caches)) <= self._budget):
-            return self._model.new_cache(max(size, self._capacity))
+            return self._model.new_cache(self._roomy(size))
         oldest = self._caches[0]
         if _holds(oldest, size):
             return oldest
         self._caches.remove(oldest)
-        return self._model.new_cache(size)
+        return self._model.new_cache(self._roomy(size))
 
 
 def _holds(cache: KeyValueCache, size: int) -> bool:

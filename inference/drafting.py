@@ -45,19 +45,28 @@ class CopyDrafter:
         """
         text = self._text + as_string(written[len(self._text) - self._start :])
         self._text = text
-        end = len(text) - 1
-        found = length = 0
-        low, high = 1, min(_LONGEST_MATCH, len(text) - 1)
-        while low <= high:  # if a run occurs elsewhere, every shorter one does
-            middle = (low + high) // 2
-            at = text.rfind(text[-middle:], 0, end)
+        longest = self._longest_match(text)
+        for length in range(longest, 0, -1):
+            tail = text[-length:]
+            at = text.rfind(tail, 0, len(text) - 1)
+            while at >= 0 and text[at + length] == _GAP:  # the end of a source, which nothing follows
+                at = text.rfind(tail, 0, at + length - 1)
             if at >= 0:
-                found, length, low = at + middle, middle, middle + 1
+                guesses = text[at + length : at + length + most].partition(_GAP)[0]
+                return [ord(token) for token in guesses], length
+        return [], 0
+
+    @staticmethod
+    def _longest_match(text: str) -> int:
+        """Length of the longest run at the end of `text` that occurs before; if it does, every shorter one does."""
+        low, high = 1, min(_LONGEST_MATCH, len(text) - 1)
+        while low <= high:
+            middle = (low + high) // 2
+            if text.find(text[-middle:], 0, len(text) - 1) >= 0:
+                low = middle + 1
             else:
                 high = middle - 1
-        if not length:
-            return [], 0
-        return [ord(token) for token in text[found : found + most].partition(_GAP)[0]], length
+        return high
 
 
 class DraftLength:

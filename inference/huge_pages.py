@@ -20,7 +20,7 @@ _COLLAPSE = 25
 """`MADV_COLLAPSE` of madvise(2), Linux 6.1 and later."""
 
 _SMALLEST = 8 * 1024**2
-_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p 0{8} 00:00 0 +(\[heap\])?$")
+_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p 0{8} 00:00 0 *(\[heap\])?$")
 """A line of /proc/self/maps: memory of this process that is no file's."""
 
 

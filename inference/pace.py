@@ -61,12 +61,13 @@ class Pace:
 class PacedModel:
     """A model that records what its passes take; implements `CausalModel`.
 
-    A GPU answers before it has computed, so the times that count there are those of passes whose result is read.
+    A GPU answers before it has computed: there only what `self_check.measure_pace` reads at load counts.
     """
 
     def __init__(self, model: CausalModel) -> None:
         self.model = model
         self.pace = Pace()
+        self._is_synchronous = model.device == "cpu"
         self.forwarded_tokens = 0
         """Tokens computed since the model was loaded."""
 
@@ -93,6 +94,7 @@ class PacedModel:
         """See `CausalModel.forward`."""
         started = time.perf_counter()
         logits = self.model.forward(tokens, cache, last)
-        self.pace.record(len(tokens), time.perf_counter() - started)
+        if self._is_synchronous:
+            self.pace.record(len(tokens), time.perf_counter() - started)
         self.forwarded_tokens += len(tokens)
         return logits

@@ -18,12 +18,23 @@ _BARRED = re.compile(r"<[|｜]\S+[|｜]>")  # noqa: RUF001  # DeepSeek's bars
 _EXTRA_SPACE = re.compile(r'Prepend\(|prepend_scheme="?(first|always)|add_prefix_space=True')
 
 
-_SEAM = re.compile(r"(?<=[A-Za-z0-9])(?=\n)")
-"""Between a line's last letter or digit and its end, texts can be tokenised apart, if `_can_be_cut` says so."""
+_SEAMS = tuple(
+    (re.compile(rf"(?<=[{ends}])(?=\n)"), re.compile(rf"[{ends}][\nĊ]")) for ends in ("A-Za-z0-9(){};:,", "A-Za-z0-9")
+)
+"""Where texts can be tokenised apart if a tokenizer allows it (see `_seam`), with what its tokens must not hold then.
 
-_ACROSS_SEAM = re.compile(r"[A-Za-z0-9][\nĊ]")
-_SEAM_SAMPLES = ("x\nx", "9\n    x", "x\n\tx", "x\n\n\nx", "X\n  \n    9", "x\n)", '9\n"""', "s\n\r\n x", "x\n")
-_REMEMBERED = 1 << 15
+Between such a character and a line's end; the fewer of them, the more tokenizers allow it.
+"""
+
+_SEAM_SAMPLES = tuple(
+    before + after
+    for before in ("x", "9", "f(a)", "g({", "};", "{}:", "[a],")
+    for after in ("\nx", "\n    x", "\n\tx", "\n\n\nx", "\n  \n    9", "\n)", '\n"""', "\n\r\n x", "\n", "\n;;")
+)
+_LONGEST_PIECE = 4096
+"""Longer ones are not remembered: next to none of them comes again unchanged."""
+
+_REMEMBERED_CHARS = 1_000_000
 
 
 class TextTokenizer:
@@ -52,8 +63,9 @@ class TextTokenizer:
         matched = [name for name in names if backend.token_to_id(name) in self._ids(name)]
         longest_first = sorted(matched, key=len, reverse=True)
         self._matched = re.compile("|".join(map(re.escape, longest_first))) if matched else None
-        self._has_seams = self._can_be_cut()
+        self._seam = self._find_seam()
         self._remembered: OrderedDict[str, tuple[int, ...]] = OrderedDict()
+        self._remembered_chars = 0
 
     def token_id(self, name: str) -> int | None:
         """The id of a token by its exact name, or None."""
@@ -84,12 +96,15 @@ class TextTokenizer:
         ids: list[int] = []
         for piece in self._pieces(text):
             if (known := self._remembered.get(piece)) is None:
-                known = self._remembered[piece] = tuple(self._encoded(piece))
+                known = tuple(self._encoded(piece))
+                if len(piece) <= _LONGEST_PIECE:
+                    self._remembered[piece] = known
+                    self._remembered_chars += len(piece)
             else:
                 self._remembered.move_to_end(piece)
             ids += known
-        while len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
+        while self._remembered_chars > _REMEMBERED_CHARS:
+            self._remembered_chars -= len(self._remembered.popitem(last=False)[0])
         return ids
 
     def encode_known(self, text: str) -> list[int]:
@@ -100,16 +115,18 @@ class TextTokenizer:
         return ids
 
     def _pieces(self, text: str) -> list[str]:
-        return _SEAM.split(text) if self._has_seams else [text]
+        return self._seam.split(text) if self._seam else [text]
 
-    def _can_be_cut(self) -> bool:
-        """Whether no token reaches over a seam, and none depends on what is on the other side of it."""
-        if any(_ACROSS_SEAM.search(token) for token in self._backend.get_vocab(with_added_tokens=True)):
-            return False
-        return all(
-            [one for piece in _SEAM.split(sample) for one in self._encoded(piece)] == self._encoded(sample)
-            for sample in _SEAM_SAMPLES
-        )
+    def _find_seam(self) -> re.Pattern[str] | None:
+        """Where no token reaches over, and none depends on what is on the other side."""
+        vocabulary = self._backend.get_vocab(with_added_tokens=True)
+        for seam, across in _SEAMS:
+            if not any(across.search(token) for token in vocabulary) and all(
+                [one for piece in seam.split(sample) for one in self._encoded(piece)] == self._encoded(sample)
+                for sample in _SEAM_SAMPLES
+            ):
+                return seam
+        return None
 
     def _encoded(self, text: str) -> list[int]:
         text = text.encode("utf-8", "replace").decode("utf-8")

@@ -106,7 +106,8 @@ class Worker:
     @property
     def forwarded_tokens(self) -> int:
         """Tokens that the present model has computed, whether anybody saw them or not."""
-        return self._engine.forwarded_tokens if self._engine else 0
+        engine = self._engine  # another thread may take it away
+        return engine.forwarded_tokens if engine else 0
 
     def subscribe(self, listener: Callable[[Status], None]) -> Callable[[], None]:
         """Call `listener` with each change of status, from whichever thread makes it; it must return at once.
@@ -186,14 +187,19 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            for one in self._thrown_aside():
-                _close(one.steps)
-                _settle(one.future, None)
             with self._wake:
+                self._wake.wait_for(lambda: self._loader is not None or self._waiting or self._answers or self._idle)
                 loader, self._loader = self._loader, None
                 job = None if loader or not self._waiting else self._waiting.popitem(last=False)[1]
                 answer = None if loader or job or not self._answers else self._answers.popleft()
-                idle = None if loader or job or answer or not self._idle else self._idle.popitem(last=False)
+                if loader or job:
+                    self._aside += self._idle.values()
+                    self._idle.clear()
+                idle = None if answer or not self._idle else self._idle.popitem(last=False)
+                aside, self._aside = self._aside, []
+            for one in aside:  # before anything else touches the caches that they were working in
+                _close(one.steps)
+                _settle(one.future, None)
             if loader is not None:
                 self._load(loader)
             elif job is not None:
@@ -203,16 +209,6 @@ class Worker:
                     self._answers.append(answer)
             elif idle is not None and self._advance_idle(idle[1]):
                 self._put_back(*idle)
-
-    def _thrown_aside(self) -> list[_IdleJob]:
-        """Wait until there is something to do; the idle jobs that give way to it."""
-        with self._wake:
-            self._wake.wait_for(lambda: self._loader is not None or self._waiting or self._answers or self._idle)
-            if self._loader is not None or self._waiting:
-                self._aside += self._idle.values()
-                self._idle.clear()
-            aside, self._aside = self._aside, []
-        return aside
 
     def _put_back(self, session: Hashable, job: _IdleJob) -> None:
         """Go on with an idle job first, unless its session has asked for another meanwhile."""
@@ -242,7 +238,7 @@ class Worker:
                 job.completes = False
                 job.steps = engine.complete(job.request)
                 return True
-            _settle(job.future, done.value)
+            _settle(job.future, None if job.token.cancelled else done.value)
         except BaseException:  # see `_compute`
             log.exception("idle work failed")
             _close(job.steps)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inference.request import Completion, Request
 from lsp_server import cursor as cursors
@@ -19,7 +19,7 @@ from lsp_server.cursor import Cursor
 from lsp_server.debounce import Debounce
 from lsp_server.documents import Snapshot
 from lsp_server.exclusions import is_excluded
-from lsp_server.foresight import Foresight
+from lsp_server.foresight import Foresight, is_allowed
 from lsp_server.model_host import ModelHost
 from lsp_server.settings import Settings
 from lsp_server.statistics import Statistics
@@ -46,6 +46,9 @@ class Suggestion:
     completion: Completion | None
     """What the model did for it; None when it was answered from the cache."""
 
+    cursor: Cursor
+    """Where it belongs."""
+
 
 class Completer:
     """Suggestions for one session (an editor window)."""
@@ -59,7 +62,7 @@ class Completer:
         self._cache = SuggestionCache()
         self._debounce = Debounce()
         self.computations = Computations(self._compute)
-        self.foresight = Foresight(host, self._foreseen_request, self._store, self)
+        self.foresight = Foresight(host, self)
 
     def forget(self, uri: str) -> None:
         """The document was closed: stop computing for it."""
@@ -71,23 +74,44 @@ class Completer:
         self.computations.forget_all()
         self.foresight.stop()
 
-    def opened(self, snapshot: Snapshot) -> None:
-        """A document was opened: prepare for a request in it."""
-        cursor = cursors.split(snapshot)
-        if self._is_served(snapshot, cursor, invoked=True):
-            self._prepare(snapshot.uri, cursor)
+    def edited(self, uri: str, language: str, take: Callable[[], Snapshot]) -> None:
+        """A document was opened or changed; `take` gives its text, with the cursor where it probably is.
 
-    def edited(self, snapshot: Snapshot) -> None:
-        """A document was changed, last at the snapshot's cursor: stop what no longer fits, and learn the rhythm."""
+        Stops what no longer fits, learns the rhythm, and prepares for a request when the typing rests.
+        """
         self._debounce.typed(time.monotonic())
-        cursor = cursors.split(snapshot)
-        self.computations.edited(snapshot.uri, cursor)
-        if self._is_served(snapshot, cursor, invoked=True):
-            self._prepare(snapshot.uri, cursor)
+        if not self._is_served(uri, language):
+            self.computations.forget(uri)
+            return
+        if self.computations.running(uri):
+            self.computations.edited(uri, cursors.split(take()))
 
-    def _prepare(self, uri: str, cursor: Cursor) -> None:
-        self.foresight.mode = self.settings.completion
-        self.foresight.rested(uri, cursor)
+        def ask() -> Request | None:
+            if not self._is_served(uri, language) or not is_allowed(self.settings.completion.warm_up):
+                return None
+            return self._request(uri, cursors.split(take()), invoked=False)
+
+        self.foresight.rested(ask)
+
+    def shown(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
+        """A suggestion has been sent: count it, and foresee what follows if it is accepted."""
+        self.statistics.suggestions += 1
+        self.statistics.from_cache += suggestion.completion is None
+        uri, place = snapshot.uri, suggestion.cursor
+        text = suggestion.text.replace("\r\n", "\n").replace("\r", "\n")
+        accepted = replace(place, prefix=place.prefix + text)
+
+        def ask() -> Request | None:
+            known = self._cache.find(uri, accepted) is not None
+            if known or not self._is_served(uri, snapshot.language) or not cursors.may_suggest(accepted):
+                return None
+            return self._request(uri, accepted, invoked=False) if is_allowed(self.settings.completion.warm_up) else None
+
+        def keep(completion: Completion) -> None:
+            self._forget_earlier_models()
+            self._cache.store(uri, accepted, trim(completion.text, accepted))
+
+        self.foresight.shown(ask, keep)
 
     async def suggest(self, snapshot: Snapshot, *, invoked: bool) -> Suggestion | None:
         """What to show at the snapshot's cursor, or None.
@@ -99,7 +123,7 @@ class Completer:
         self.statistics.requests += 1
         try:
             cursor = cursors.split(snapshot)
-            if not self._is_served(snapshot, cursor, invoked):
+            if not self._is_served(snapshot.uri, snapshot.language) or not (invoked or cursors.may_suggest(cursor)):
                 self.computations.forget(snapshot.uri)
                 return None
             self._forget_earlier_models()
@@ -114,11 +138,8 @@ class Completer:
             return None
         if not text:
             return None
-        self.statistics.suggestions += 1
-        self.statistics.from_cache += completion is None
-        self.foresight.mode = self.settings.completion
-        self.foresight.shown(snapshot.uri, cursor, text)
-        return Suggestion(text.replace("\n", cursor.newline), (time.perf_counter() - started) * 1000, completion)
+        text = text.replace("\n", cursor.newline)
+        return Suggestion(text, (time.perf_counter() - started) * 1000, completion, cursor)
 
     def serves(self, uri: str, language: str) -> bool:
         """Whether the settings allow to look at a document at all."""
@@ -127,10 +148,8 @@ class Completer:
             return False
         return not is_excluded(uri, settings.files.exclude)
 
-    def _is_served(self, snapshot: Snapshot, cursor: Cursor, invoked: bool) -> bool:
-        if not self.serves(snapshot.uri, snapshot.language) or self._host.status.phase != "ready":
-            return False
-        return invoked or cursors.may_suggest(cursor)
+    def _is_served(self, uri: str, language: str) -> bool:
+        return self._host.status.phase == "ready" and self.serves(uri, language)
 
     def _forget_earlier_models(self) -> None:
         if self._generation != self._host.generation:
@@ -139,19 +158,22 @@ class Completer:
 
     async def _computed(self, uri: str, cursor: Cursor, invoked: bool) -> tuple[str | None, Completion | None]:
         """What the model suggests, or None where a call for another place has overtaken this one."""
+        number = self.computations.enter(uri)
         while True:
-            generation = self._host.generation
             computation, completion = await self.computations.join(uri, cursor, invoked)
             if completion is None:
                 return None, None
             text = trim(completion.text, computation.cursor)
-            if generation == self._host.generation:
+            if computation.generation == self._host.generation:
                 self._cache.store(uri, computation.cursor, text)
             if computation.cursor == cursor:
                 return text, completion
             # It was for an earlier place, and the text has been typed along since; if not to its end, ask again.
             if rest := self._cache.find(uri, cursor):
+                self.statistics.kept += 1
                 return rest, completion
+            if not self.computations.is_newest(uri, number):
+                return None, None
 
     async def _compute(self, computation: Computation) -> Completion | None:
         """Ask the model, after the debounce unless a person asked, and unless the token is cancelled by then."""
@@ -161,6 +183,7 @@ class Completer:
         if token.cancelled:
             return None
         started = time.perf_counter()
+        computation.generation = self._host.generation
         request = self._request(computation.uri, cursor, computation.invoked)
         future = self._host.worker.submit(request, token, session=self, on_step=computation.heard)
         completion = await asyncio.wrap_future(future)
@@ -183,11 +206,3 @@ class Completer:
             max_lines=cursors.line_limit(cursor, limits.max_lines),
             related=self._related(uri),
         )
-
-    def _foreseen_request(self, uri: str, cursor: Cursor) -> Request:
-        return self._request(uri, cursor, invoked=False)
-
-    def _store(self, uri: str, cursor: Cursor, completion: Completion) -> None:
-        """Keep a completion that nobody has asked for yet."""
-        self._forget_earlier_models()
-        self._cache.store(uri, cursor, trim(completion.text, cursor))

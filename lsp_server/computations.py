@@ -7,6 +7,7 @@ is what the next request will want. It stops at once when the text takes another
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -16,8 +17,8 @@ from lsp_server.cursor import Cursor
 _GRACE_S = 0.02
 """Clients cancel a request, change the text and ask anew, in no certain order: so long an orphan may live."""
 
-_FOLLOWED_GRACE_S = 0.3
-"""The same, when the text has been changed to what the computation has written."""
+_FOLLOWED_GRACE_S = 0.1
+"""How long after the text was changed to what a computation has written: the request for it comes at once."""
 
 
 @dataclass(slots=True)
@@ -31,8 +32,11 @@ class Computation:
     written: str = ""
     """What the model has written so far; set by the inference thread."""
 
-    is_followed: bool = False
-    """Whether the text has been changed to what is written."""
+    generation: int = 0
+    """Which model computes it; see `ModelHost.generation`."""
+
+    followed_s: float = -1.0
+    """When the text was last changed to what is written, by `time.monotonic`."""
 
     waiters: int = 0
     task: asyncio.Task[Completion | None] = field(init=False)
@@ -55,9 +59,8 @@ class Computation:
 
     def is_for(self, cursor: Cursor, invoked: bool) -> bool:
         """Whether a request at `cursor` should wait for it."""
-        if cursor != self.cursor and self.task.done():  # its rest was not what was wanted
-            return False
-        return self.serves(cursor) and (self.invoked or not invoked)
+        # What a finished one found is in the cache; if it is not there, nothing was found that fits.
+        return not self.task.done() and self.serves(cursor) and (self.invoked or not invoked)
 
 
 Compute = Callable[[Computation], Awaitable[Completion | None]]
@@ -70,8 +73,16 @@ class Computations:
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
         self._running: dict[str, Computation] = {}
-        self.kept = 0
-        """How many requests were served by a computation for an earlier place."""
+        self._newest: dict[str, int] = {}
+
+    def enter(self, uri: str) -> int:
+        """Number a request for a document; see `is_newest`."""
+        self._newest[uri] = number = self._newest.get(uri, 0) + 1
+        return number
+
+    def is_newest(self, uri: str, number: int) -> bool:
+        """Whether no other request for the document has come since."""
+        return self._newest.get(uri) == number
 
     async def join(self, uri: str, cursor: Cursor, invoked: bool) -> tuple[Computation, Completion | None]:
         """Wait for the computation that serves `cursor`, after starting it if need be.
@@ -81,7 +92,6 @@ class Computations:
         computation = self._running.get(uri)
         if computation is None or not computation.is_for(cursor, invoked):
             computation = self._start(uri, cursor, invoked)
-        self.kept += computation.cursor != cursor
         computation.waiters += 1
         try:
             return computation, await asyncio.shield(computation.task)
@@ -92,15 +102,19 @@ class Computations:
 
     def edited(self, uri: str, cursor: Cursor) -> None:
         """The text has changed, and its cursor is now probably at `cursor`: stop what no longer fits."""
-        if computation := self._running.get(uri):
-            if not computation.serves(cursor):
-                self.forget(uri)
-            elif cursor != computation.cursor:
-                computation.is_followed = True
+        computation = self._running.get(uri)
+        if computation is None:
+            return
+        place = computation.cursor
+        if computation.serves(cursor):
+            computation.followed_s = time.monotonic()
+        elif not (place.prefix.startswith(cursor.prefix) and place.suffix == cursor.suffix):
+            # Else it is for a text that is on its way to be typed, as with a popup's choice, or was just taken back.
+            self.forget(uri)
 
-    def is_running(self, uri: str) -> bool:
-        """Whether the model is at work for a document."""
-        return uri in self._running
+    def running(self, uri: str) -> Computation | None:
+        """What the model is at work on for a document."""
+        return self._running.get(uri)
 
     def forget(self, uri: str) -> None:
         """Stop computing for a document."""
@@ -114,8 +128,13 @@ class Computations:
 
     def _start(self, uri: str, cursor: Cursor, invoked: bool) -> Computation:
         self.forget(uri)
+        for other, orphan in list(self._running.items()):
+            if orphan.waiters == 0:
+                self.forget(other)
         computation = self._running[uri] = Computation(uri, cursor, invoked)
         computation.task = asyncio.ensure_future(self._compute(computation))
+        # Whoever waits is told of a failure; if nobody does, nobody needs to know.
+        computation.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         return computation
 
     def _orphan(self, uri: str, computation: Computation) -> None:
@@ -123,11 +142,14 @@ class Computations:
         if computation.task.done():
             self._drop(uri, computation)
         else:
-            grace = _FOLLOWED_GRACE_S if computation.is_followed else _GRACE_S
-            asyncio.get_running_loop().call_later(grace, self._abandon, uri, computation)
+            asyncio.get_running_loop().call_later(_GRACE_S, self._abandon, uri, computation)
 
     def _abandon(self, uri: str, computation: Computation) -> None:
-        if computation.waiters == 0:
+        """Stop a computation that still nobody waits for, unless it has just been followed."""
+        left = computation.followed_s + _FOLLOWED_GRACE_S - time.monotonic()
+        if computation.waiters == 0 and left > 0:
+            asyncio.get_running_loop().call_later(left, self._abandon, uri, computation)
+        elif computation.waiters == 0:
             computation.token.cancel()
             self._drop(uri, computation)
 

@@ -48,6 +48,8 @@ class Document:
         self._encoding = encoding
         self._lines = split_lines(text)
         self._text: str | None = text
+        self.edited_at: int | None = None
+        """Index into the text where the last edit ends, if it was one of a part: probably the cursor's."""
 
     @property
     def text(self) -> str:
@@ -80,6 +82,7 @@ class Document:
         start, end = min(start, end), max(start, end)
         first, first_column = self._locate(start)
         last, last_column = self._locate(end)
+        self.edited_at = sum(map(len, self._lines[:first])) + first_column + len(text)
         segment = self._lines[first][:first_column] + text + self._lines[last][last_column:]
         if first > 0 and segment.startswith("\n") and self._lines[first - 1].endswith("\r"):
             first -= 1  # a carriage return and a line feed that the edit brings together become one line end
@@ -94,6 +97,7 @@ class Document:
         """Replace the whole text."""
         self._lines = split_lines(text)
         self._text = text
+        self.edited_at = None
 
     def _locate(self, position: Position) -> tuple[int, int]:
         """Line number and index into that line, clamped to the document."""

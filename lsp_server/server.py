@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from dataclasses import replace
+from itertools import islice
 from typing import Any, cast
 
 import psutil
@@ -74,31 +75,29 @@ class FimdServer(LanguageServer):
 
     def _related(self, uri: str) -> tuple[str, ...]:
         """Texts of the other open documents that may be read, the one changed last at the end."""
-        served = [document for document in self.protocol.documents.others(uri) if self._serves(document)]
-        return tuple(document.text for document in served[-_MOST_RELATED:])
+        newest_first = reversed(self.protocol.documents.others(uri))
+        served = islice((document.text for document in newest_first if self._serves(document)), _MOST_RELATED)
+        return tuple(reversed(list(served)))
 
-    def opened(self, uri: str) -> None:
-        """A document was opened."""
-        if document := self.protocol.documents.get(uri):
-            self.completer.opened(document.snapshot(_END))
-
-    def edited(self, params: types.DidChangeTextDocumentParams) -> None:
-        """A document was changed: the cursor is probably where the last change ends."""
-        document = self.protocol.documents.get(params.text_document.uri)
-        if document is None or not params.content_changes:
+    def edited(self, uri: str) -> None:
+        """A document was opened or changed."""
+        document = self.protocol.documents.get(uri)
+        if document is None:
             return
-        change = params.content_changes[-1]
-        if isinstance(change, types.TextDocumentContentChangePartial):
-            snapshot = document.snapshot(_position(change.range.start))
-            inserted = len(change.text)
-            self.completer.edited(replace(snapshot, offset=min(snapshot.offset + inserted, len(snapshot.text))))
+        if document.edited_at is None:  # all of it is new
+            self.completer.computations.forget(uri)
+
+        def take() -> Snapshot:
+            snapshot = document.snapshot(_END)
+            return snapshot if document.edited_at is None else replace(snapshot, offset=document.edited_at)
+
+        self.completer.edited(uri, document.language, take)
 
     def statistics(self) -> dict[str, Any]:
         """What this window's suggestions took, and this process."""
         process = psutil.Process()
         return {
             **self.completer.statistics.as_dict(),
-            "kept": self.completer.computations.kept,
             "foreseen": self.completer.foresight.stored,
             "forwarded_tokens": self.host.worker.forwarded_tokens,
             "cpu_s": sum(process.cpu_times()[:2]),
@@ -133,6 +132,7 @@ class FimdServer(LanguageServer):
         if section.keys() & Settings.model_fields.keys():
             self._changed = Layer("editor settings", section)
             self._configure()
+            self.completer.foresight.stop()
             self.host.use(self.completer.settings.model)
 
     def _configure(self) -> None:
@@ -166,6 +166,7 @@ class FimdServer(LanguageServer):
         suggestion = await self.completer.suggest(snapshot, invoked=invoked)
         if suggestion is None or not self._is_current(document, snapshot):
             return []
+        self.completer.shown(snapshot, suggestion)
         return [types.InlineCompletionItem(typed + suggestion.text, range=place)]
 
     async def popup_items(self, params: types.CompletionParams) -> list[types.CompletionItem]:
@@ -189,6 +190,7 @@ class FimdServer(LanguageServer):
         suggestion = task.result() if task.done() and not task.cancelled() else None
         if suggestion is None or not self._is_current(document, snapshot) or suggestion.text[0] in "\r\n":
             return []  # a popup can't show what begins on the next line
+        self.completer.shown(snapshot, suggestion)
         return [_popup_item(document, snapshot, suggestion.text)]
 
     def _is_current(self, document: Document, snapshot: Snapshot) -> bool:
@@ -243,11 +245,11 @@ def _register_documents(server: FimdServer) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
-        server.opened(params.text_document.uri)
+        server.edited(params.text_document.uri)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(params: types.DidChangeTextDocumentParams) -> None:
-        server.edited(params)
+        server.edited(params.text_document.uri)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:

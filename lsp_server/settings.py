@@ -119,7 +119,9 @@ def merge(*layers: Layer) -> tuple[Settings, list[str]]:
                 Settings.model_validate(candidate)
                 break
             except ValidationError as error:
-                faults = {tuple(str(part) for part in fault["loc"][:2]): fault for fault in error.errors()}
+                faults: dict[tuple[str, ...], Any] = {}
+                for fault in error.errors():  # of a value that may be of two types, the first says most
+                    faults.setdefault(tuple(str(part) for part in fault["loc"][:2]), fault)
                 for path, fault in faults.items():
                     problems.append(
                         f"{layer.origin}: {'.'.join(path)} is ignored because of {fault['input']!r}: "

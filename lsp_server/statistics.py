@@ -13,10 +13,13 @@ class Statistics:
 
     requests: int = 0
     suggestions: int = 0
-    """Requests that were answered with text."""
+    """Requests that were answered with text, before the document had moved on."""
 
     from_cache: int = 0
     """Of those, the ones that needed no model: typed along, foreseen, or asked before."""
+
+    kept: int = 0
+    """Requests that a computation for an earlier place served."""
 
     computed: int = 0
     """Completions that the model finished for a request."""
@@ -27,7 +30,7 @@ class Statistics:
 
     generated_tokens: int = 0
     passes: int = 0
-    """Forward passes that wrote them, the prompt's included."""
+    """Forward passes that wrote them; a prompt's last, which gives the first token, is one of them."""
 
     drafted_tokens: int = 0
     accepted_tokens: int = 0

@@ -67,7 +67,7 @@ def write(folder: Path, out: Path, config: Mapping[str, Any], tensors: Iterable[
             (new / "config.json").write_text(json.dumps(dict(config), indent=2), encoding="utf-8")
             _write_shards(new, tensors)
             for file in new.iterdir():  # before the new name makes them count
-                with file.open("rb") as stream:
+                with file.open("r+b") as stream:  # Windows flushes only what may be written
                     os.fsync(stream.fileno())
             try:
                 new.replace(out)

@@ -47,7 +47,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     steps: list[Any] = [pre_tokenizers.Digits(individual_digits=True)] if digits else []
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*steps, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
-    special = special_names(folder)
+    special = special_names(folder) | _added_controls(folder)
     numbered = {**numbered_names(folder), **{name: vocabulary[name] for name in special if name in vocabulary}}
     following = len(vocabulary)
     for name in sorted({*numbered, *special}, key=lambda one: (numbered.get(one, _LAST), one)):
@@ -90,10 +90,16 @@ def special_names(folder: Path) -> set[str]:
         for one in cast(dict[str, Any], decoder).values() if isinstance(decoder, dict) else ():
             if isinstance(one, dict) and cast(dict[str, Any], one).get("special"):
                 found.add(_content(one))
-    # Old fine-tunes list in this file what they added for their own purposes, padding mostly.
-    added = folder / "added_tokens.json"
-    found.update(name for name in (read_json(added) if added.is_file() else {}) if _CONTROL.fullmatch(name))
     return found - {""}
+
+
+def _added_controls(folder: Path) -> set[str]:
+    """Names in added_tokens.json that look like control tokens.
+
+    Old fine-tunes list there what they added for their own purposes, padding mostly.
+    """
+    added = folder / "added_tokens.json"
+    return {name for name in (read_json(added) if added.is_file() else {}) if _CONTROL.fullmatch(name)}
 
 
 def numbered_names(folder: Path) -> dict[str, int]:

@@ -99,7 +99,8 @@ class LeanOutline:
 
     def load(self, source: WeightSource, device: torch.device, precision: Precision) -> CausalModel:
         """See `Outline.load`."""
-        loader = _Int8Loader(source) if precision == "int8" else _FloatLoader(source, device, precision)
+        known = frozenset(self._tensors)
+        loader = _Int8Loader(source, known) if precision == "int8" else _FloatLoader(source, known, device, precision)
         model = self.shape.load(loader)
         freed_memory.release()
         if self.sizes[precision] >= _WORTH_HUGE_PAGES:
@@ -108,10 +109,10 @@ class LeanOutline:
 
 
 class _FloatLoader:
-    """Weights in a float type; implements `Loader`."""
+    """Weights in a float type; implements `Loader`. `known` are the names of the model's own weights."""
 
-    def __init__(self, source: WeightSource, device: torch.device, precision: Precision) -> None:
-        self._source = source
+    def __init__(self, source: WeightSource, known: frozenset[str], device: torch.device, precision: Precision) -> None:
+        self._source, self._known = source, known
         self.device, self.precision = device, str(precision)
         self.dtype = DTYPES[precision]
         self._table: tuple[str, Tensor] = ("", torch.empty(0))
@@ -126,9 +127,11 @@ class _FloatLoader:
         if paths == (name.removesuffix(".weight"),):  # tied: one tensor for both
             return partial(functional.linear, weight=table)
         weight = _joined([self.tensor(f"{path}.weight") for path in paths])
+        return partial(functional.linear, weight=weight, bias=self._bias(paths))
+
+    def _bias(self, paths: tuple[str, ...]) -> Tensor | None:
         names = [f"{path}.bias" for path in paths]
-        bias = _joined([self.tensor(name) for name in names]) if names[0] in self._source.names else None
-        return partial(functional.linear, weight=weight, bias=bias)
+        return _joined([self.tensor(name) for name in names]) if self._known.issuperset(names) else None
 
     def table(self, name: str) -> Layer:
         """See `Loader.table`."""
@@ -139,16 +142,14 @@ class _FloatLoader:
 class _Int8Loader(_FloatLoader):
     """Matrices as int8 rows, the rest in float32; implements `Loader`."""
 
-    def __init__(self, source: WeightSource) -> None:
-        super().__init__(source, torch.device("cpu"), "int8")
+    def __init__(self, source: WeightSource, known: frozenset[str]) -> None:
+        super().__init__(source, known, torch.device("cpu"), "int8")
 
     def layer(self, *paths: str) -> Layer:
         """See `Loader.layer`."""
         parts = [read_rows(self._source, f"{path}.weight") for path in paths]
         rows, scale = (_joined([part[index] for part in parts]) for index in range(2))
-        names = [f"{path}.bias" for path in paths]
-        bias = _joined([self.tensor(name) for name in names]) if names[0] in self._source.names else None
-        matrix = Int8Matrix(rows, scale, bias)
+        matrix = Int8Matrix(rows, scale, self._bias(paths))
         del parts, rows
         freed_memory.release()
         return matrix

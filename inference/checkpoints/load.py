@@ -103,10 +103,10 @@ def _filled(spec: ModelSpec, checkpoint: Checkpoint, device: torch.device, repor
     parameters, sizes = checkpoint.outline.parameters, checkpoint.outline.sizes
     precision = choose_precision(spec.name, spec.precision, device, parameters, sizes)
     report(f"reading {in_gb(sizes[precision])} of weights in {precision}")
-    if precision == "int8" and checkpoint.origin and isinstance(outline := checkpoint.outline, LeanOutline):
-        weights = quantised.rows_of(checkpoint.origin, outline.shape, checkpoint.weights, report)
-        checkpoint = replace(checkpoint, weights=weights)
     try:
+        if precision == "int8" and checkpoint.origin and isinstance(outline := checkpoint.outline, LeanOutline):
+            weights = quantised.rows_of(checkpoint.origin, outline.shape, checkpoint.weights, report)
+            checkpoint = replace(checkpoint, weights=weights)
         model = checkpoint.load(device, precision)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise too_large(spec.name, precision, device, sizes) from error

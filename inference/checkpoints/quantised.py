@@ -7,10 +7,14 @@ same either way, and so is what the model computes.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from inference.checkpoints import converted
@@ -25,6 +29,7 @@ log = logging.getLogger(__name__)
 _WORTH_KEEPING = 100_000_000
 """Parameters. Quantising a smaller model takes no time to speak of."""
 
+_UNUSED_S = 60 * 86_400
 _SPARE_SHARE = 1.5
 """The cache is not used to fill a disk up."""
 
@@ -41,8 +46,7 @@ def rows_of(origin: Path, shape: Shape, source: WeightSource, report: Report) ->
     Raises:
         ModelInvalidError: a weight holds NaN or infinity, or is packed in a way we can't read.
     """
-    sizes = shape.tensors()
-    count = sum(_count(size) for size in sizes.values())
+    count = sum(_count(size) for size in shape.tensors().values())
     if count < _WORTH_KEEPING:
         return source
     out = converted.target(origin, "int8")
@@ -52,10 +56,11 @@ def rows_of(origin: Path, shape: Shape, source: WeightSource, report: Report) ->
         log.info("no room in %s to keep the quantised weights: they are quantised at each start", out.parent)
         return source
     report("quantising the weights, once")
+    _remove_unused(out.parent)
     try:
         converted.write(origin, out, {}, _rows(shape, source))
     except ModelInvalidError as error:
-        if not isinstance(error.__cause__, OSError):
+        if not isinstance(error.__cause__, OSError | SafetensorError):
             raise
         log.info("the quantised weights can't be kept (%s): they are quantised at each start", error)
         return source
@@ -71,17 +76,40 @@ def _opened(folder: Path, shape: Shape) -> RowsWeights | None:
     except ModelError as error:
         log.info("the quantised weights in the cache are damaged and made anew: %s", error)
         weights = None
-    if weights is None or any(
-        name not in weights.names or weights.shape(name) != size for name, size in shape.tensors().items()
-    ):
+    if weights is None or not all(_is_whole(weights, shape, name) for name in shape.tensors()):
         shutil.rmtree(folder, ignore_errors=True)
         return None
+    os.utime(folder)  # for `_remove_unused`
     return weights
+
+
+def _is_whole(weights: RowsWeights, shape: Shape, name: str) -> bool:
+    """Whether a weight is there as it was written; of its rows only the scales are looked at."""
+    size = shape.tensors()[name]
+    if name not in weights.names or weights.shape(name) != size:
+        return False
+    if not _is_matrix(shape, name):
+        return bool(torch.isfinite(weights.read(name)).all())
+    if not weights.has_rows(name):
+        return False
+    scale = weights.rows(name)[1]
+    return scale.shape == (size[0], 1) and bool((torch.isfinite(scale) & (scale > 0)).all())
+
+
+def _is_matrix(shape: Shape, name: str) -> bool:
+    return shape.is_layer(name) or name == shape.table
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove rows that no start has asked for in a long time: those of models that were deleted or updated."""
+    for old in folder.glob("int8-*"):
+        if time.time() - old.stat().st_mtime > _UNUSED_S:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _rows(shape: Shape, source: WeightSource) -> Iterator[tuple[str, Tensor]]:
     for name in shape.tensors():
-        if shape.is_layer(name) or name == shape.table:
+        if _is_matrix(shape, name):
             rows, scale = read_rows(source, name)
             yield name, rows
             yield name + SCALE_SUFFIX, scale

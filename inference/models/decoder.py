@@ -16,7 +16,10 @@ import torch
 from torch import Tensor
 
 from inference.kv_cache import BufferedCache, KeyValueCache
-from inference.models.attention import causal_mask
+from inference.models.attention import attend, attend_alone, causal_mask
+
+_DRAFTED = 17
+"""Longest pass that verifies a draft: a token and sixteen guesses after it."""
 
 Layer = Callable[[Tensor], Tensor]
 """A matrix, with or without a bias, in whatever precision: [n, in] → [n, out]."""
@@ -152,6 +155,13 @@ class Decoder(ABC):
         logits = self.compute(ids, buffer, Span(start, end, mask), last)
         cache.extended(tokens)
         return logits.float()
+
+    def attend(self, queries: Tensor, held: Tensor, span: Span, scale: float | None) -> Tensor:
+        """Attention of `queries` [n, heads, width] over what is `held` [2, key heads, capacity, width]."""
+        keys, values = held[:, :, : span.end]
+        if self.precision == "int8" and 1 < len(queries) <= _DRAFTED:
+            return attend_alone(queries, keys, values, scale)
+        return attend(queries, keys, values, span.mask, scale)
 
     @abstractmethod
     def compute(self, ids: Tensor, buffer: Tensor, span: Span, last: int) -> Tensor:

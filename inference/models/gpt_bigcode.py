@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference.models.attention import attend
 from inference.models.decoder import Decoder, Heads, Layer, Loader, Span
 
 _TANH = partial(functional.gelu, approximate="tanh")
@@ -154,8 +153,7 @@ class GptBigCode(Decoder):
         else:  # query, key and value of the first head, then of the second, and so on
             queries, *both = joined.view(-1, heads, 3, head_width).unbind(2)
             held[:, :, new] = torch.stack(both).transpose(1, 2)
-        keys, values = held[:, :, : span.end]
-        return attend(queries, keys, values, span.mask, self._scale)
+        return self.attend(queries, held, span, self._scale)
 
 
 def _norm(loader: Loader, path: str) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,9 @@
 """Matrices as int8 rows, each with its own scale, for a CPU: a quarter of float32's memory and of its traffic.
 
 Activations are quantised as they come, *each token by itself*, and multiplied in integers. Integer sums are exact, so
-what a token gives never depends on which others are computed with it: a draft that is verified with seven others has
-the logits it would have alone. (torch's own `linear_dynamic` has one scale for a whole batch, and lacks that.)
+what a layer gives a token never depends on which others are computed with it. With attention that keeps to the same
+rule (`attention.attend_alone`), a draft that is verified with seven others has the very logits it would have alone.
+(torch's own `linear_dynamic` has one scale for a whole batch, and lacks that.)
 
 Two sets of kernels come with torch: oneDNN's, which use AMX, and FBGEMM's. `docs/precision.md` has both measured. Which
 one runs here is found out by trying it on numbers as large as can be; on a processor where neither counts right there
@@ -39,10 +40,6 @@ class _Kernel(Protocol):
         """Activations [n, in] within ± `levels`, rounded, times the packed matrix: [n, out] in float32."""
         ...
 
-    def token_product(self, activations: Tensor, scale: float, packed: Any, bias: Tensor | None) -> Tensor:
-        """The whole layer for one token [1, in], whose activations ÷ `scale` are within ± `levels`."""
-        ...
-
 
 class _OneDnn:
     """oneDNN, through the operators that torch's compiler uses."""
@@ -59,20 +56,12 @@ class _OneDnn:
             activations.round_().to(torch.int8), 1.0, 0, *packed, None, 1.0, 0, torch.float32, "none", [], ""
         )
 
-    def token_product(self, activations: Tensor, scale: float, packed: Any, bias: Tensor | None) -> Tensor:
-        rounded = (activations * (1 / scale)).round_().to(torch.int8)
-        return cast(Any, torch.ops).onednn.qlinear_pointwise.default(
-            rounded, scale, 0, *packed, bias, 1.0, 0, torch.float32, "none", [], ""
-        )
-
 
 class _Fbgemm:
     """FBGEMM, which wants unsigned activations."""
 
-    def __init__(self) -> None:
-        # Without VNNI, products are added in pairs in 16 bits, so activations may use 7 of their 8 bits only.
-        has_vnni = cast(Callable[[], bool], getattr(torch.cpu, "_is_vnni_supported", bool))()
-        self.levels = 127 if has_vnni else 63
+    def __init__(self, levels: int = 127) -> None:
+        self.levels = levels
 
     def pack(self, rows: Tensor, scale: Tensor) -> Any:
         engine = torch.backends.quantized.engine
@@ -92,18 +81,19 @@ class _Fbgemm:
         multiply = cast(Any, torch.ops).quantized.linear_with_input_q_dq_qweight_dq_output_fp32
         return multiply(activations, 1.0, self.levels + 1, packed)
 
-    def token_product(self, activations: Tensor, scale: float, packed: Any, bias: Tensor | None) -> Tensor:
-        multiply = cast(Any, torch.ops).quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-        product = multiply(activations, scale, self.levels + 1, packed)
-        return product if bias is None else product.add_(bias)
-
 
 @cache
 def _kernel() -> _Kernel | None:
     """The fastest set of kernels that counts right here."""
+
+    def has_fbgemm() -> bool:
+        return "fbgemm" in torch.backends.quantized.supported_engines
+
     candidates: list[tuple[Callable[[], bool], Callable[[], _Kernel]]] = [
         (getattr(torch.cpu, "_is_amx_tile_supported", bool), _OneDnn),
-        (lambda: "fbgemm" in torch.backends.quantized.supported_engines, _Fbgemm),
+        (has_fbgemm, _Fbgemm),
+        # Without VNNI, products are added in pairs in 16 bits, so activations may use 7 of their 8 bits only.
+        (has_fbgemm, lambda: _Fbgemm(63)),
     ]
     for is_suited, make in candidates:
         if is_suited() and _is_exact(kernel := make()):
@@ -163,13 +153,8 @@ class Int8Matrix:
 
     def __call__(self, activations: Tensor) -> Tensor:
         """[n, in] → [n, out], in float32."""
-        levels = self._kernel.levels
-        if len(activations) == 1:  # fewer operators: a decode step has a hundred layers
-            least, most = (float(end) for end in torch.aminmax(activations))
-            scale = max(most, -least, _SMALLEST) / levels
-            return self._kernel.token_product(activations, scale, self._packed, self._bias)
         largest = torch.maximum(activations.amax(-1, keepdim=True), activations.amin(-1, keepdim=True).neg_())
-        scale = largest.clamp_(min=_SMALLEST).mul_(1 / levels)
+        scale = largest.clamp_(min=_SMALLEST).mul_(1 / self._kernel.levels)
         product = self._kernel.product(activations / scale, self._packed)
         return product.mul_(scale) if self._bias is None else torch.addcmul(self._bias, product, scale)
 

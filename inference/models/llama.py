@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference.models.attention import attend
 from inference.models.decoder import Decoder, Heads, Layer, Loader, Span
 
 _QUERY, _KEY, _VALUE = (f"self_attn.{part}_proj" for part in "qkv")
@@ -47,6 +46,8 @@ class LlamaShape:
         if kind != "default" or config.get("hidden_act", "silu") != "silu" or config.get("use_sliding_window"):
             return None
         if float(rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0))) != 1.0:
+            return None
+        if any(kind != "full_attention" for kind in config.get("layer_types") or ()):
             return None
         width, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
         is_qwen = config.get("model_type") == "qwen2"
@@ -149,8 +150,7 @@ class Llama(Decoder):
         turned = _rotated(split[:, : heads + key_heads], *rotation)
         held[0, :, span.start : span.end] = turned[:, heads:].transpose(0, 1)
         held[1, :, span.start : span.end] = split[:, heads + key_heads :].transpose(0, 1)
-        keys, values = held[:, :, : span.end]
-        return attend(turned[:, :heads], keys, values, span.mask, None)
+        return self.attend(turned[:, :heads], held, span, None)
 
     def _rotation(self, span: Span) -> tuple[Tensor, Tensor]:
         """Cosines and sines [n, 1, head width] of the new positions."""

@@ -24,21 +24,32 @@ _DEFAULT_MODULES = ("contextlib", "json.decoder", "mimetypes", "queue")
 
 def bench(plan: Plan, as_json: bool, plot: Path | None) -> int:
     """Replay a typing trace and print what it took; returns 0."""
-    if plot is not None and find_spec("matplotlib") is None:
-        fail("a plot needs matplotlib: pip install 'fimd[bench]'")
+    if plot is not None:
+        _check_plot(plot)
     plan = plan if plan.files else replace(plan, files=default_files())
     for file in plan.files:
         if not file.is_file():
             fail(f"there is no file {file}: give source files to be typed in again, or none for the default ones")
     tally = run(plan)
     figures = summary(tally)
-    if plot is not None:
-        draw({"fimd": tally.latencies_ms}, plot)
     if as_json:
         print(json.dumps({"files": [str(file) for file in plan.files], "seed": plan.seed, **figures}))
     else:
         Console().print(_table(figures))
+    if plot is not None:
+        try:
+            draw({"fimd": tally}, plot)
+        except (OSError, ValueError) as error:
+            fail(f"can't save the picture to {plot}: {error}")
     return 0
+
+
+def _check_plot(plot: Path) -> None:
+    """Say before the replay, not after it, that there can be no picture."""
+    if find_spec("matplotlib") is None:
+        fail("a picture needs matplotlib: pip install 'fimd[bench]'")
+    if plot.suffix not in {".png", ".svg", ".pdf"} or not plot.parent.is_dir():
+        fail(f"can't save the picture to {plot}: name a .png, .svg or .pdf file in a folder that exists")
 
 
 def default_files() -> tuple[Path, ...]:
@@ -63,25 +74,33 @@ def run(plan: Plan) -> Tally:
 
 
 def summary(tally: Tally) -> dict[str, float]:
-    """Figures of a replay: milliseconds, shares of 1, counts."""
-    counts = tally.daemon
+    """Figures of a replay: milliseconds, shares of 1, counts.
+
+    A request that was overtaken by the next key counts in the percentiles with the time it had been waited for: less
+    than it would have taken. `shown` counts ghost text that was new, not what was there already and typed along.
+    """
+    counts = {name: tally.after[name] - tally.before[name] for name in tally.after}
     useful = counts["prompt_tokens"] - counts["reused_tokens"] + counts["generated_tokens"]
+    answered = tally.requests - len(tally.overtaken_ms)
     return {
         "keys": tally.keys,
         "requests": tally.requests,
-        "suggestions": len(tally.latencies_ms),
-        **{f"p{share}_ms": percentile(tally.latencies_ms, share) for share in (50, 75, 95)},
-        "answered_before_next_key": _share(tally.answered, tally.requests),
+        "shown": len(tally.shown_ms),
+        "typed_along": tally.typed_along,
+        "empty": tally.empty,
+        "overtaken": len(tally.overtaken_ms),
+        **{f"p{share}_ms": percentile([*tally.shown_ms, *tally.overtaken_ms], share) for share in (50, 75, 95)},
+        "answered_before_next_key": _share(answered, tally.requests),
         "answered_from_cache": _share(counts["from_cache"], counts["requests"]),
         "reused_share": _share(counts["reused_tokens"], counts["prompt_tokens"]),
-        "wasted_share": _share(counts["forwarded_tokens"] - useful, counts["forwarded_tokens"]),
+        "unseen_share": _share(counts["forwarded_tokens"] - useful, counts["forwarded_tokens"]),
         "tokens_per_pass": _share(counts["generated_tokens"], counts["passes"]),
         "foreseen": counts["foreseen"],
         "kept": counts["kept"],
         "accepted": tally.accepted,
         "accepted_characters": tally.accepted_characters,
         "cpu_s_per_1000_keys": 1000 * _share(counts["cpu_s"], tally.keys),
-        "peak_mb": counts["peak_bytes"] / 1e6,
+        "peak_mb": tally.after["peak_bytes"] / 1e6,
         "initialize_s": round(tally.initialize_s, 3),
         "ready_s": round(tally.ready_s, 3),
     }
@@ -94,14 +113,15 @@ def percentile(values: list[float], share: int) -> float:
     return round(quantiles(values, n=100, method="inclusive")[share - 1], 1)
 
 
-def draw(latencies_ms: dict[str, list[float]], path: Path) -> None:
-    """The share of suggestions that were there within a time, for each system by name, as a PNG or SVG."""
+def draw(tallies: dict[str, Tally], path: Path) -> None:
+    """The share of ghost text that was there within a time, for each system by name; overtaken requests never are."""
     pyplot: Any = importlib.import_module("matplotlib.pyplot")
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for name, values in latencies_ms.items():
-        ordered = sorted(max(value, 0.1) for value in values)
-        axes.step(ordered, [(place + 1) / len(ordered) for place in range(len(ordered))], where="post", label=name)
-    axes.set(xscale="log", xlabel="last key to ghost text, ms", ylabel="share of suggestions", ylim=(0, 1))
+    for name, tally in tallies.items():
+        ordered = sorted(max(value, 0.1) for value in tally.shown_ms)
+        wanted = max(1, len(ordered) + len(tally.overtaken_ms))
+        axes.step(ordered, [(place + 1) / wanted for place in range(len(ordered))], where="post", label=name)
+    axes.set(xscale="log", xlabel="key to new ghost text, ms", ylabel="share of requests", ylim=(0, 1))
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120)

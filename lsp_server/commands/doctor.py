@@ -105,7 +105,8 @@ def _plan(settings: Settings, answer_ms: float) -> str:
         verdict = "as you type"
     elif answer_ms < _WHEN_YOU_PAUSE_MS:
         verdict = "when you pause"
-    wait = settings.completion.debounce_ms
-    return (
-        f"wait {wait} ms after a key, then answer a cold page in about {answer_ms:.0f} ms, a warm one sooner: {verdict}"
+    fixed = settings.completion.debounce_ms
+    wait = (
+        "wait after a key as your rhythm and its speed suggest" if fixed == "auto" else f"wait {fixed} ms after a key"
     )
+    return f"{wait}, then answer a cold page in about {answer_ms:.0f} ms, a warm one sooner: {verdict}"

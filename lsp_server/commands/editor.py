@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
 from lsp_server.version import VERSION
@@ -111,6 +112,9 @@ class Editor:
         """Ask for a suggestion at the cursor; `started` is when the key was pressed, now if None.
 
         Cancelling the task sends `$/cancelRequest`, as editors do for what they no longer want.
+
+        Raises:
+            RuntimeError: the daemon has ended, or answered with an error.
         """
         started = time.perf_counter() if started is None else started
         context = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic)
@@ -118,14 +122,20 @@ class Editor:
             context, types.TextDocumentIdentifier(self._uri), self._position(self.cursor)
         )
         request_id = str(uuid.uuid4())
-        sending = self._client.protocol.send_request_async(
-            types.TEXT_DOCUMENT_INLINE_COMPLETION, parameters, msg_id=request_id
+        sending: asyncio.Future[Any] = asyncio.ensure_future(
+            cast(Any, self._client.protocol).send_request_async(
+                types.TEXT_DOCUMENT_INLINE_COMPLETION, parameters, msg_id=request_id
+            )
         )
+        # A cancelled request has an answer too, which says so and which nobody waits for.
+        sending.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            answer = await cast(Any, sending)
+            answer = await asyncio.shield(sending)
         except asyncio.CancelledError:
             self._client.cancel_request(types.CancelParams(request_id))
             raise
+        except JsonRpcException as error:
+            raise RuntimeError(error.message) from error
         items: list[types.InlineCompletionItem] = list(answer.items) if answer else []
         text = str(items[0].insert_text) if items else ""
         return Ghost(text, (time.perf_counter() - started) * 1000)

@@ -25,29 +25,34 @@ _SHORTEST_ACCEPTED = 3
 
 @dataclass(slots=True)
 class Tally:
-    """What happened, key by key."""
+    """What happened, key by key. A request that no key follows counts nowhere."""
 
     keys: int = 0
     requests: int = 0
-    answered: int = 0
-    """Requests that were answered before the next key."""
+    shown_ms: list[float] = field(default_factory=list[float])
+    """From the key to ghost text that was not there before."""
+
+    typed_along: int = 0
+    """Requests answered with the rest of what was shown already; many editors would not even ask."""
+
+    empty: int = 0
+    """Requests answered with nothing."""
+
+    overtaken_ms: list[float] = field(default_factory=list[float])
+    """How long a request had been waited for when the next key came."""
 
     accepted: int = 0
     accepted_characters: int = 0
-    latencies_ms: list[float] = field(default_factory=list[float])
-    """From the last key to ghost text, for each that was shown before the next key."""
-
     initialize_s: float = 0.0
     ready_s: float = 0.0
-    first_suggestion_s: float = 0.0
-    """From the start of the process."""
+    before: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The daemon's own counts before the first key; see `lsp_server.statistics`."""
 
-    daemon: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The daemon's own counts; see `lsp_server.statistics`."""
+    after: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class ReplayError(Exception):
-    """The daemon could not be used; the message says why."""
+    """The daemon, or the files, could not be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +74,33 @@ async def replay(plan: Plan, on_key: Callable[[int], None]) -> Tally:
     Raises:
         ReplayError: the daemon does not start, or the text that it was sent is not the file's in the end.
     """
-    files, keys, typist = plan.files, plan.keys, Typist(plan.seed)
-    tally = Tally()
-    started = time.perf_counter()
-    editor = Editor(files[0], "", 0)
-    if not await editor.start(command=plan.command):
-        await editor.stop()
-        raise ReplayError(editor.message)
-    tally.initialize_s, tally.ready_s = editor.initialize_s, editor.ready_s
-    for number, file in enumerate(files):
-        text = file.read_text(encoding="utf-8")
-        passages = typist.passages(text, count=max(1, round(keys / len(files) / 160)))
-        hands = _Hands(editor, typist, tally, started)
-        editor.open(file.with_name(f"bench-{number}-{file.name}"), _without(text, passages), 0)
-        for passage in passages:
-            await asyncio.sleep(_JUMP_S)
-            if tally.keys >= keys * (number + 1) / len(files):
-                break
-            await hands.type_in(passage, lambda: on_key(tally.keys))
-            if not editor.text.startswith(text[: passage.start + len(passage.text)]):
+    texts = [file.read_text(encoding="utf-8") for file in plan.files]
+    typist, tally = Typist(plan.seed), Tally()
+    each = plan.keys / len(texts)
+    count = max(1, round(each / 160))
+    passages = [typist.passages(text, count, min(160, round(each / count))) for text in texts]
+    if not any(passages):
+        raise ReplayError(f"{plan.files[0]} has no place to type into (indented code, far apart): give longer files")
+    editor = Editor(plan.files[0], "", 0)
+    try:
+        if not await editor.start(command=plan.command):
+            raise ReplayError(editor.message)
+        tally.initialize_s, tally.ready_s = editor.initialize_s, editor.ready_s
+        tally.before = await editor.statistics()
+        hands = _Hands(editor, typist, tally)
+        for number, (file, text) in enumerate(zip(plan.files, texts, strict=True)):
+            editor.open(file.with_name(f"bench-{number}-{file.name}"), _without(text, passages[number]), 0)
+            for passage in passages[number]:
+                await asyncio.sleep(_JUMP_S)
+                await hands.type_in(passage, lambda: on_key(tally.keys))
+            if editor.text != text:
                 raise ReplayError(f"what was typed into {file.name} is not what the file says: the replay is wrong")
-    tally.daemon = await editor.statistics()
-    await editor.stop()
+        tally.after = await editor.statistics()
+    except RuntimeError as error:
+        raise ReplayError(f"the daemon has failed during the replay ({error}): see its log") from error
+    finally:
+        with suppress(Exception):
+            await editor.stop()
     return tally
 
 
@@ -103,9 +113,13 @@ def _without(text: str, passages: list[Passage]) -> str:
 class _Hands:
     """Types into an editor and looks at its ghost text."""
 
-    def __init__(self, editor: Editor, typist: Typist, tally: Tally, started: float) -> None:
-        self._editor, self._typist, self._tally, self._started = editor, typist, tally, started
+    def __init__(self, editor: Editor, typist: Typist, tally: Tally) -> None:
+        self._editor, self._typist, self._tally = editor, typist, tally
         self._asking: asyncio.Task[Ghost] | None = None
+        self._asked_s = 0.0
+        self._expected = ""
+        """The rest of the ghost text shown last, if it has only been typed along since."""
+
         self._closers = 0
         """Brackets behind the cursor that the editor has put there."""
 
@@ -149,18 +163,25 @@ class _Hands:
         return len(ghost) >= _SHORTEST_ACCEPTED and rest.startswith(ghost) and not closes
 
     def _accept(self, text: str) -> None:
+        self._asked_s = time.perf_counter()
         self._tally.accepted += 1
         self._tally.accepted_characters += len(text)
+        self._expected = ""
         self._editor.replace(self._editor.cursor, self._editor.cursor, text)
         self._ask()
 
     def _press(self, key: Key, rest: str) -> None:
         """One key, with what an editor makes of it: brackets are closed, and closing ones typed over."""
+        pressed = time.perf_counter()
         self._tally.keys += 1
         editor = self._editor
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
+            self._tally.overtaken_ms.append(1000 * (pressed - self._asked_s))
+        follows = not key.deletes and self._expected.startswith(key.text)
+        self._expected = self._expected[len(key.text) :] if follows else ""
+        self._asked_s = pressed
         at_end = editor.text[editor.cursor : editor.cursor + 1] in {"", "\n", ")", "]", "}"}
         if key.deletes:
             editor.replace(editor.cursor - key.deletes, editor.cursor, "")
@@ -177,15 +198,18 @@ class _Hands:
 
     def _ask(self) -> None:
         self._tally.requests += 1
-        self._asking = asyncio.ensure_future(self._editor.ask())
+        self._asking = asyncio.ensure_future(self._editor.ask(self._asked_s))
 
     def _seen(self, asking: asyncio.Task[Ghost]) -> Ghost:
         """Count an answer that came before the next key."""
         ghost = asking.result()
-        self._tally.answered += 1
-        if ghost.text:
-            self._tally.latencies_ms.append(ghost.latency_ms)
-            self._tally.first_suggestion_s = self._tally.first_suggestion_s or time.perf_counter() - self._started
+        if not ghost.text:
+            self._tally.empty += 1
+        elif self._expected and ghost.text == self._expected:
+            self._tally.typed_along += 1
+        else:
+            self._tally.shown_ms.append(ghost.latency_ms)
+        self._expected = ghost.text
         return ghost
 
     async def _finish(self) -> None:
@@ -196,6 +220,7 @@ class _Hands:
             with suppress(asyncio.CancelledError):
                 await self._asking
             self._asking = None
+        self._expected = ""
 
 
 def _closes_on_line(opener: str, rest: str) -> bool:

@@ -126,3 +126,49 @@ def test_a_model_without_a_vocabulary_is_no_model(tmp_path: Path) -> None:
     backend = Tokenizer(models.BPE())
     backend.add_special_tokens(["<|endoftext|>"])
     assert TextTokenizer(backend).encode("x") == []
+
+
+@pytest.mark.parametrize("family", layouts.FAMILIES)
+def test_text_tokenised_in_pieces_is_text_tokenised_whole(tokenizers: dict[str, TextTokenizer], family: str) -> None:
+    one = tokenizers[family]
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(LINES, max_size=12).map("".join))
+    def check(text: str) -> None:
+        assert one.encode(text) == one._encoded(text)
+        assert one.encode_known(text) == one._encoded(text), "remembered"
+
+    check()
+
+
+LINES = st.sampled_from(
+    [
+        "x = 1\n",
+        "    return value9\n",
+        "\n",
+        "   \n",
+        "\tif a:\r\n",
+        "def f(a,\n",
+        "'''\n",
+        "é1\n",
+        "# 12\n\n",
+        "a",
+        "<fim_middle>x\n",
+        ")\n",
+    ]
+)
+
+
+def test_what_was_never_encoded_is_not_known(tokenizers: dict[str, TextTokenizer]) -> None:
+    one = TextTokenizer(layouts.bigcode_tokenizer(layouts.STARCODER_SPECIAL), control_names())
+    assert one._seam
+    one.encode("first = 1\nsecond = 2\n")
+    assert one.encode_known("first = 1\nthird = 3") == one._encoded("first = 1")
+
+
+def test_a_vocabulary_with_tokens_across_lines_is_never_cut() -> None:
+    vocabulary = {"a": 0, "\n": 1, "a\n": 2, "b": 3}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[("a", "\n")]))
+    one = TextTokenizer(backend)
+    assert one._seam is None
+    assert one.encode("a\nb") == [2, 3]

@@ -29,8 +29,16 @@ async def ready(host: ModelHost) -> None:
 
 
 async def suggest(completer: Completer, marked: str, *, invoked: bool = False, **snapshot: Any) -> str | None:
-    suggestion = await completer.suggest(snapshot_at(marked, **snapshot), invoked=invoked)
+    now = snapshot_at(marked, **snapshot)
+    suggestion = await completer.suggest(now, invoked=invoked)
+    if suggestion:
+        completer.shown(now, suggestion)  # as the server does when it sends it
     return suggestion.text if suggestion else None
+
+
+def edited(completer: Completer, marked: str, **snapshot: Any) -> None:
+    now = snapshot_at(marked, **snapshot)
+    completer.edited(now.uri, now.language, lambda: now)
 
 
 async def test_the_model_sees_the_text_around_the_cursor() -> None:
@@ -201,3 +209,134 @@ async def test_a_shared_computation_stops_only_with_its_last_caller() -> None:
         await asyncio.sleep(0.001)
     calls[0].cancel()
     assert await calls[1] == "value"
+
+
+async def until(condition: Any) -> None:
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.002)
+    raise AssertionError("it never came")
+
+
+async def test_a_running_computation_is_kept_while_its_text_is_being_typed() -> None:
+    engine = ScriptedEngine("value + 1", step_s=0.02)
+    completer = await completer_with(engine)
+    first = asyncio.ensure_future(suggest(completer, "x = ‸"))
+    await until(lambda: (running := completer.computations.running("file:///a.py")) and len(running.written) >= 3)
+    edited(completer, "x = v‸")
+    first.cancel()  # as editors do
+    await asyncio.sleep(0.05)
+    assert await suggest(completer, "x = va‸") == "lue + 1"
+    assert len(engine.requests) == 1
+    assert completer.statistics.kept == 1
+
+
+async def test_text_that_takes_another_way_stops_the_computation_before_anybody_asks() -> None:
+    engine = ScriptedEngine("x" * 1000, step_s=0.002)
+    completer = await completer_with(engine, completion={"warm_up": "never"})
+    first = asyncio.ensure_future(suggest(completer, "x = ‸", invoked=True))
+    await until(lambda: engine.requests)
+    edited(completer, "x = 1‸")
+    assert await asyncio.wait_for(first, 1) is None
+
+
+async def test_what_was_typed_beyond_the_answer_is_asked_anew() -> None:
+    engine = ScriptedEngine("value", step_s=0.02)
+    completer = await completer_with(engine)
+    first = asyncio.ensure_future(suggest(completer, "x = ‸"))
+    await until(lambda: (running := completer.computations.running("file:///a.py")) and running.written == "valu")
+    second = asyncio.ensure_future(suggest(completer, "x = val‸"))
+    assert await second == "ue"
+    engine.text = " more"
+    assert await suggest(completer, "x = value‸") == " more"
+    assert await first == "value"
+
+
+async def test_what_follows_an_accepted_suggestion_is_there_before_it_is_asked_for() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine, completion={"warm_up": "always"})
+    assert await suggest(completer, "x = ‸") == "value"
+    engine.text = " + 1"
+    await until(lambda: completer.foresight.stored)
+    asked = len(engine.requests)
+    assert await suggest(completer, "x = value‸") == " + 1"
+    assert len(engine.requests) == asked
+    assert completer.statistics.from_cache == 1
+
+
+async def test_a_rest_prepares_the_place_and_a_closed_document_does_not() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine, completion={"warm_up": "always"})
+    edited(completer, "x = ‸")
+    await until(lambda: engine.prepared)
+    assert engine.prepared[0].prefix == "x = "
+    assert not engine.requests
+    edited(completer, "y = ‸")
+    completer.forget("file:///a.py")
+    await asyncio.sleep(0.5)
+    assert len(engine.prepared) == 1
+
+
+@pytest.mark.parametrize(("mode", "battery", "works"), [("auto", True, 0), ("auto", False, 1), ("never", False, 0)])
+async def test_idle_work_is_off_on_battery_unless_asked_for(
+    monkeypatch: pytest.MonkeyPatch, mode: str, battery: bool, works: int
+) -> None:
+    monkeypatch.setattr("lsp_server.machine.on_battery", lambda: battery)
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine, completion={"warm_up": mode})
+    edited(completer, "x = ‸")
+    await asyncio.sleep(0.6)
+    assert len(engine.prepared) == works
+
+
+async def test_idle_work_spares_files_that_are_not_served() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine, completion={"warm_up": "always"})
+    edited(completer, "x = ‸", uri="file:///project/.env")
+    await asyncio.sleep(0.6)
+    assert not engine.prepared
+
+
+async def test_related_texts_reach_the_model() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine)
+    completer._related = lambda uri: ("other file",)
+    await suggest(completer, "x = ‸")
+    assert engine.requests[0].related == ("other file",)
+
+
+async def test_a_request_that_is_no_longer_the_newest_does_not_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its computation found too little, and meanwhile a newer request has come: that one is answered."""
+    engine = ScriptedEngine("abcd", step_s=0.02)
+    completer = await completer_with(engine)
+    monkeypatch.setattr("lsp_server.completer.trim", lambda text, cursor: text.removesuffix("bcd"))
+    first = asyncio.ensure_future(suggest(completer, "x = ‸"))
+    await until(lambda: (running := completer.computations.running("file:///a.py")) and running.written == "ab")
+    second = asyncio.ensure_future(suggest(completer, "x = a‸"))
+    await asyncio.sleep(0)
+    completer.computations.enter("file:///a.py")  # the newer one
+    assert await first == "a"
+    assert await second is None
+    assert len(engine.requests) == 1
+
+
+async def test_a_popups_choice_is_computed_once_while_its_word_is_typed() -> None:
+    engine = ScriptedEngine("(item)", step_s=0.02)
+    completer = await completer_with(engine)
+    calls: list[asyncio.Task[str | None]] = []
+    for typed in ("a", "ap", "app"):
+        edited(completer, f"foo.{typed}‸")
+        calls.append(asyncio.ensure_future(suggest(completer, "foo.append‸")))
+        await asyncio.sleep(0.02)
+    assert await asyncio.gather(*calls) == ["(item)"] * 3
+    assert len(engine.requests) == 1
+
+
+async def test_what_was_foreseen_is_not_foreseen_again_at_each_key() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine, completion={"warm_up": "always"})
+    for typed in ("", "v", "va", "val"):
+        assert await suggest(completer, f"x = {typed}‸")
+        await asyncio.sleep(0.3)
+    assert completer.foresight.stored == 1

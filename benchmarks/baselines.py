@@ -1,0 +1,144 @@
+"""What a person could pick instead, behind the same daemon: `python benchmarks/baselines.py KIND MODEL MAX_TOKENS`.
+
+- `generate`: transformers' own `generate()` for each request, in float32, prompt in PSM order, as the model cards show.
+- `llama.cpp`: its server inside this process (the `xllamacpp` wheel), prompt cache on, PSM order; MODEL is a GGUF file.
+
+Both get the same prompt as fimd would build (the card's order instead of its own), the same stop rule for lines where
+they can have one, and fimd's own cancelling as far as they allow any: neither can be stopped in the middle. They are
+engines for fimd's worker, so everything else is equal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from tokenizers import Tokenizer
+
+from inference import prompt
+from inference.checkpoints.embedded import FOLDER
+from inference.engines.base import Engine, EngineLoader, Report, Steps
+from inference.engines.local import MAX_PROMPT_TOKENS
+from inference.formats import FORMATS
+from inference.request import Completion, Instruction, Request, Step
+from inference.stopping import completion_end
+from inference.tokenizer import TextTokenizer
+from lsp_server.commands.serve import run
+from lsp_server.model_host import ModelHost
+from lsp_server.server import FimdServer
+from lsp_server.settings import Layer
+
+Write = Callable[[Sequence[int], int], list[int]]
+"""Continues a prompt [n] by at most so many tokens."""
+
+_CACHED_SLOT = {"temperature": 0, "cache_prompt": True, "id_slot": 0}
+
+
+class WholeEngine:
+    """An engine that computes a completion in one piece; implements `Engine`."""
+
+    follows_instructions = False
+    notes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    forwarded_tokens = 0
+
+    def __init__(self, name: str, write: Write) -> None:
+        self.name = name
+        self._write = write
+        row = next(row for row in FORMATS if row.name == "starcoder")
+        self._template = row.templates["psm"]
+        self._tokenizer = TextTokenizer(Tokenizer.from_file(str(FOLDER / "tokenizer.json")), row.control_tokens)
+
+    def complete(self, request: Request) -> Steps:
+        """See `Engine.complete`."""
+        ids = prompt.build(self._template, self._tokenizer, request, MAX_PROMPT_TOKENS)
+        yield Step("prefill")
+        written = self._write(ids, request.max_tokens)
+        text = self._tokenizer.decode(written)
+        end = completion_end(text, request.prefix, request.max_lines, request.insist)
+        return Completion(text[:end], self.name, len(ids), 0, len(written), 0.0, passes=len(written))
+
+    def prepare(self, request: Request) -> Steps:
+        """Do nothing in advance."""
+        del request
+        return Completion("", self.name, 0, 0, 0, 0.0)
+        yield  # pyright: ignore[reportUnreachable]  # makes it a generator
+
+    def answer(self, instruction: Instruction) -> Steps:
+        """Not what is compared."""
+        raise NotImplementedError(instruction)
+
+
+def generate(folder: Path) -> Write:
+    """`AutoModelForCausalLM.generate` in float32."""
+    from transformers import AutoModelForCausalLM
+
+    model: Any = cast(Any, AutoModelForCausalLM).from_pretrained(folder, dtype=torch.float32)
+
+    def write(ids: Sequence[int], most: int) -> list[int]:
+        tensor = torch.tensor([list(ids)])
+        with torch.inference_mode():
+            output = model.generate(
+                tensor,
+                attention_mask=torch.ones_like(tensor),
+                do_sample=False,
+                max_new_tokens=most,
+                eos_token_id=0,
+                pad_token_id=0,
+            )
+        return output[0, len(ids) :].tolist()
+
+    return write
+
+
+class LlamaCpp:
+    """llama.cpp's server in this process, with its prompt cache."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        import xllamacpp  # pyright: ignore[reportMissingImports]
+
+        parameters = cast(Any, xllamacpp).CommonParams()
+        parameters.model.path = str(file)
+        parameters.n_ctx = 2048
+        parameters.n_parallel = 1
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+        self._server: Any = cast(Any, xllamacpp).Server(parameters)
+
+    def complete(self, ids: Sequence[int], most: int, *, cached: bool = True) -> dict[str, Any]:
+        """The server's answer, timings included."""
+        request = {
+            **_CACHED_SLOT,
+            "cache_prompt": cached,
+            "prompt": list(ids),
+            "n_predict": most,
+            "return_tokens": True,
+        }
+        return self._server.handle_completions({**request, "logprobs": 0})
+
+    def write(self, ids: Sequence[int], most: int) -> list[int]:
+        """As `Write`."""
+        answer = self.complete(ids, most)
+        return cast(list[int], answer.get("tokens") or answer["choices"][0].get("tokens") or [])
+
+
+def main() -> None:
+    """Serve a baseline over standard streams."""
+    kind, model, max_tokens = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+
+    def load(report: Report) -> Engine:
+        report(f"loading {kind}")
+        write = generate(model) if kind == "generate" else LlamaCpp(model, torch.get_num_threads()).write
+        return WholeEngine(kind, write)
+
+    def loader(_: object) -> EngineLoader:
+        return load
+
+    layer = Layer("benchmark", {"completion": {"max_tokens": max_tokens, "warm_up": "never"}})
+    run(ModelHost(loader), None, lambda host: FimdServer(host, (layer,)))
+
+
+if __name__ == "__main__":
+    main()
