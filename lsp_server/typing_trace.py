@@ -76,6 +76,10 @@ class Typist:
             return self._random.lognormvariate(0, _THINKING_SPREAD) * _THINKING_S
         return self._random.lognormvariate(0, _SPREAD) * _MEDIAN_S
 
+    def burst(self) -> int:
+        """How many keys are pressed before the person stops and waits for a suggestion."""
+        return self._random.randint(4, 16)
+
     def reading_s(self) -> float:
         """How long a suggestion is looked at before it is taken: from a quarter of a second on."""
         return 0.25 + self._random.expovariate(1 / 0.25)

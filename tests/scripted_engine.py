@@ -47,7 +47,7 @@ class ScriptedEngine:
     def complete(self, request: Request) -> Steps:
         """Walk through the script, one sleep a step."""
         self.requests.append(request)
-        return self._walk(self.text)
+        return self._walk(self.text, related=request.related)
 
     def prepare(self, request: Request) -> Steps:
         """Remember the request, and walk through the script without its text."""
@@ -59,7 +59,7 @@ class ScriptedEngine:
         self.instructions.append(instruction)
         return self._walk(self.answer_text)
 
-    def _walk(self, text: str) -> Steps:
+    def _walk(self, text: str, **noted: object) -> Steps:
         os.write(1, self.prints.encode())
         done = 0
         outcome = "abandoned"
@@ -77,7 +77,9 @@ class ScriptedEngine:
         finally:
             if self.journal:
                 with Path(self.journal).open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps({"outcome": outcome, "steps": done, "at": time.monotonic()}) + "\n")
+                    stream.write(
+                        json.dumps({"outcome": outcome, "steps": done, "at": time.monotonic(), **noted}) + "\n"
+                    )
 
     def loader(self, spec: ModelSpec = ModelSpec()) -> EngineLoader:  # noqa: B008  # frozen
         """Load this engine in `load_s` seconds under the name of the spec, or fail as scripted."""

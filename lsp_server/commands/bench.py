@@ -76,20 +76,22 @@ def run(plan: Plan) -> Tally:
 def summary(tally: Tally) -> dict[str, float]:
     """Figures of a replay: milliseconds, shares of 1, counts.
 
-    A request that was overtaken by the next key counts in the percentiles with the time it had been waited for: less
-    than it would have taken. `shown` counts ghost text that was new, not what was there already and typed along.
+    The percentiles are of what a person waits for: from the last key of a burst to new ghost text, however long it
+    takes. `shown`, `typed_along`, `empty` and `overtaken` are the requests that raced with a next key; `shown` is ghost
+    text that was new, not what was there already and typed along.
     """
     counts = {name: tally.after[name] - tally.before[name] for name in tally.after}
     useful = counts["prompt_tokens"] - counts["reused_tokens"] + counts["generated_tokens"]
     answered = tally.requests - len(tally.overtaken_ms)
     return {
         "keys": tally.keys,
+        "awaited": len(tally.awaited_ms),
         "requests": tally.requests,
         "shown": len(tally.shown_ms),
         "typed_along": tally.typed_along,
         "empty": tally.empty,
         "overtaken": len(tally.overtaken_ms),
-        **{f"p{share}_ms": percentile([*tally.shown_ms, *tally.overtaken_ms], share) for share in (50, 75, 95)},
+        **{f"p{share}_ms": percentile(tally.awaited_ms, share) for share in (50, 75, 95)},
         "answered_before_next_key": _share(answered, tally.requests),
         "answered_from_cache": _share(counts["from_cache"], counts["requests"]),
         "reused_share": _share(counts["reused_tokens"], counts["prompt_tokens"]),
@@ -114,14 +116,13 @@ def percentile(values: list[float], share: int) -> float:
 
 
 def draw(tallies: dict[str, Tally], path: Path) -> None:
-    """The share of ghost text that was there within a time, for each system by name; overtaken requests never are."""
+    """The share of awaited ghost text that was there within a time, for each system by name."""
     pyplot: Any = importlib.import_module("matplotlib.pyplot")
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for name, tally in tallies.items():
-        ordered = sorted(max(value, 0.1) for value in tally.shown_ms)
-        wanted = max(1, len(ordered) + len(tally.overtaken_ms))
-        axes.step(ordered, [(place + 1) / wanted for place in range(len(ordered))], where="post", label=name)
-    axes.set(xscale="log", xlabel="key to new ghost text, ms", ylabel="share of requests", ylim=(0, 1))
+        ordered = sorted(max(value, 0.1) for value in tally.awaited_ms)
+        axes.step(ordered, [(place + 1) / len(ordered) for place in range(len(ordered))], where="post", label=name)
+    axes.set(xscale="log", xlabel="last key to ghost text, ms", ylabel="share of suggestions", ylim=(0, 1))
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120)

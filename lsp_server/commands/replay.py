@@ -19,18 +19,27 @@ _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _JUMP_S = 1.5
 """Time to go to another place."""
 
+_PATIENCE_S = 60.0
+"""Nobody waits longer; an answer that has not come by then counts with this time."""
+
 _SHORTEST_ACCEPTED = 3
 """Shorter suggestions are not worth the key that accepts them."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What happened, key by key. A request that no key follows counts nowhere."""
+    """What happened, key by key. A request that no key follows counts nowhere.
+
+    Now and then the person stops typing until ghost text comes: what that takes is in `awaited_ms`, and nowhere else.
+    """
 
     keys: int = 0
     requests: int = 0
+    awaited_ms: list[float] = field(default_factory=list[float])
+    """From the last key to new ghost text, when the person waited for it."""
+
     shown_ms: list[float] = field(default_factory=list[float])
-    """From the key to ghost text that was not there before."""
+    """From the key to ghost text that was not there before, where it came before the next key."""
 
     typed_along: int = 0
     """Requests answered with the rest of what was shown already; many editors would not even ask."""
@@ -117,9 +126,11 @@ class _Hands:
         self._editor, self._typist, self._tally = editor, typist, tally
         self._asking: asyncio.Task[Ghost] | None = None
         self._asked_s = 0.0
+        self._awaited = False
         self._expected = ""
         """The rest of the ghost text shown last, if it has only been typed along since."""
 
+        self._until_stop = typist.burst()
         self._closers = 0
         """Brackets behind the cursor that the editor has put there."""
 
@@ -144,6 +155,9 @@ class _Hands:
         if self._asking is None:
             await asyncio.sleep(key.pause_s)
             return 0
+        self._until_stop -= 1
+        if self._until_stop <= 0 and await self._await_ghost(self._asking):
+            self._until_stop = self._typist.burst()
         until = time.perf_counter() + key.pause_s
         await asyncio.wait({self._asking}, timeout=key.pause_s)
         if not self._asking.done():
@@ -157,6 +171,20 @@ class _Hands:
             return len(ghost.text)
         await asyncio.sleep(max(0.0, left))
         return 0
+
+    async def _await_ghost(self, asking: asyncio.Task[Ghost]) -> bool:
+        """Stop until an answer comes; whether it was new ghost text, which is what people stop for."""
+        await asyncio.wait({asking}, timeout=_PATIENCE_S)
+        if not asking.done():
+            self._tally.awaited_ms.append(1000 * _PATIENCE_S)
+            return True
+        ghost = asking.result()
+        is_new = bool(ghost.text) and ghost.text != self._expected
+        if is_new:
+            self._tally.awaited_ms.append(ghost.latency_ms)
+            self._tally.requests -= 1  # it is counted here, and not among those that raced with a key
+            self._awaited = True
+        return is_new
 
     def _is_right(self, ghost: str, rest: str) -> bool:
         closes = self._closers and any(character in ")]}" for character in ghost)
@@ -203,7 +231,9 @@ class _Hands:
     def _seen(self, asking: asyncio.Task[Ghost]) -> Ghost:
         """Count an answer that came before the next key."""
         ghost = asking.result()
-        if not ghost.text:
+        if self._awaited:
+            self._awaited = False
+        elif not ghost.text:
             self._tally.empty += 1
         elif self._expected and ghost.text == self._expected:
             self._tally.typed_along += 1

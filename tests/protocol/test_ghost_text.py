@@ -119,3 +119,25 @@ async def test_a_storm_of_changes_requests_and_cancels_gets_one_reply_each() -> 
         assert client.replies[ids[-1]][0].get("result", {}).get("items") != [], (
             "the last request is the one that counts"
         )
+
+
+async def test_statistics_are_told_to_whoever_asks() -> None:
+    async with connected(text="value") as client:
+        client.open("x = \n")
+        await client.items(0, 4)
+        counts = await client.result("workspace/executeCommand", {"command": "fimd.statistics"})
+        assert (counts["requests"], counts["suggestions"], counts["computed"]) == (1, 1, 1)
+        assert counts["resident_bytes"] > 10_000_000
+        assert counts["peak_bytes"] >= counts["resident_bytes"]
+
+
+async def test_other_open_files_are_related_but_secret_ones_are_never_read(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    async with connected(text="value", journal=str(journal)) as client:
+        client.open("x = \n")
+        client.open("import os\n", uri="file:///other.py")
+        client.open("TOKEN=1\n", uri="file:///project/.env")
+        await client.items(0, 4)
+    related = [json.loads(line).get("related") for line in journal.read_text(encoding="utf-8").splitlines()]
+    assert ["import os\n"] in related
+    assert not any("TOKEN" in text for texts in related for text in texts)

@@ -146,3 +146,32 @@ def test_documents_are_forgotten_when_closed() -> None:
     store.close("file:///a")
     store.close("file:///never-opened")
     assert store.get("file:///a") is None
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "text", "marked"),
+    [
+        ((0, 3), (0, 3), "XYZ", "abcXYZ‸\nnext"),
+        ((0, 1), (1, 1), "", "a‸ext"),
+        ((1, 2), (0, 1), "Z", "aZ‸xt"),
+        ((0, 999), (0, 999), "\n", "abc\n‸\nnext"),
+    ],
+)
+def test_where_the_last_edit_ends_is_known(
+    start: tuple[int, int], end: tuple[int, int], text: str, marked: str
+) -> None:
+    document = Document("file:///a", "python", 1, "abc\nnext", PositionEncoding.UTF16)
+    assert document.edited_at is None
+    document.replace(Position(*start), Position(*end), text)
+    assert document.edited_at is not None
+    assert document.text[: document.edited_at] + "‸" + document.text[document.edited_at :] == marked
+    document.replace_all("new")
+    assert document.edited_at is None
+
+
+def test_the_other_documents_come_in_the_order_of_their_last_change() -> None:
+    documents = Documents()
+    for name in "abc":
+        documents.open(name, "python", 1, name)
+    documents.touched("a")
+    assert [document.uri for document in documents.others("b")] == ["c", "a"]
