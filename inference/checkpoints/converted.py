@@ -28,7 +28,7 @@ from inference.errors import ModelInvalidError, reason
 _LAYOUT_VERSION = 1
 """Counted up when a conversion changes: older results are then made anew."""
 
-_SHARD_BYTES = 256 * 1024**2
+_SHARD_BYTES = 64 * 1024**2
 """Tensors are written when so many bytes are together, so a conversion needs no memory to speak of."""
 
 _SCRATCH = ".converting-"

@@ -52,13 +52,13 @@ class Editor:
         self._client = LanguageClient("fimd", VERSION)
         self._listen()
 
-    async def start(self, *arguments: str, command: tuple[str, ...] = OURS) -> bool:
-        """Start the daemon with `arguments` and open the file.
+    async def start(self, *arguments: str, command: tuple[str, ...] = ()) -> bool:
+        """Start the daemon, or another `command`, with `arguments` and open the file.
 
         Returns whether the model is ready, else see `message`.
         """
         started = time.perf_counter()
-        await self._client.start_io(*command, *arguments)
+        await self._client.start_io(*(command or OURS), *arguments)
         capabilities = types.ClientCapabilities(
             general=types.GeneralClientCapabilities(
                 position_encodings=[types.PositionEncodingKind.Utf32, types.PositionEncodingKind.Utf16]

@@ -133,7 +133,7 @@ def test_version_and_help() -> None:
 def test_the_demo_says_so_when_the_daemon_does_not_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "false")
+    monkeypatch.setattr("lsp_server.commands.editor.OURS", ("false",))
     with pytest.raises(SystemExit):
         demo(None, None)
     assert "the daemon did not start" in capsys.readouterr().err
