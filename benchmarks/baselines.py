@@ -31,8 +31,8 @@ from lsp_server.model_host import ModelHost
 from lsp_server.server import FimdServer
 from lsp_server.settings import Layer
 
-Write = Callable[[Sequence[int], int], list[int]]
-"""Continues a prompt [n] by at most so many tokens."""
+Write = Callable[[Sequence[int], int], str]
+"""Continues a prompt [n] by at most so many tokens; gives their text."""
 
 _CACHED_SLOT = {"temperature": 0, "cache_prompt": True, "id_slot": 0}
 
@@ -56,10 +56,9 @@ class WholeEngine:
         """See `Engine.complete`."""
         ids = prompt.build(self._template, self._tokenizer, request, MAX_PROMPT_TOKENS)
         yield Step("prefill")
-        written = self._write(ids, request.max_tokens)
-        text = self._tokenizer.decode(written)
+        text = self._write(ids, request.max_tokens)
         end = completion_end(text, request.prefix, request.max_lines, request.insist)
-        return Completion(text[:end], self.name, len(ids), 0, len(written), 0.0, passes=len(written))
+        return Completion(text[:end], self.name, len(ids), 0, request.max_tokens, 0.0, passes=request.max_tokens)
 
     def prepare(self, request: Request) -> Steps:
         """Do nothing in advance."""
@@ -78,7 +77,9 @@ def generate(folder: Path) -> Write:
 
     model: Any = cast(Any, AutoModelForCausalLM).from_pretrained(folder, dtype=torch.float32)
 
-    def write(ids: Sequence[int], most: int) -> list[int]:
+    tokenizer = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
+
+    def write(ids: Sequence[int], most: int) -> str:
         tensor = torch.tensor([list(ids)])
         with torch.inference_mode():
             output = model.generate(
@@ -89,7 +90,7 @@ def generate(folder: Path) -> Write:
                 eos_token_id=0,
                 pad_token_id=0,
             )
-        return output[0, len(ids) :].tolist()
+        return tokenizer.decode(output[0, len(ids) :].tolist(), skip_special_tokens=True)
 
     return write
 
@@ -118,10 +119,9 @@ class LlamaCpp:
         }
         return self._server.handle_completions({**request, "logprobs": 0})
 
-    def write(self, ids: Sequence[int], most: int) -> list[int]:
+    def write(self, ids: Sequence[int], most: int) -> str:
         """As `Write`."""
-        answer = self.complete(ids, most)
-        return cast(list[int], answer.get("tokens") or answer["choices"][0].get("tokens") or [])
+        return str(self.complete(ids, most)["choices"][0]["text"])
 
 
 def main() -> None:

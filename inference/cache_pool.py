@@ -42,12 +42,13 @@ class CachePool:
             room: tokens that will follow.
         """
         size = min(len(prompt) + room, self._model.context_length)
-        best = max(self._caches, key=lambda cache: (cache.reusable(prompt), self._caches.index(cache)), default=None)
-        if best is not None and not _holds(best, size):  # the same place, asked for a longer answer
+        usable = [cache for cache in reversed(self._caches) if not _belongs_elsewhere(cache, prompt)]
+        best = max(usable, key=lambda cache: cache.reusable(prompt), default=None)
+        if best is None:
+            best = self._fresh(size)
+        elif not _holds(best, size):  # the same place, asked for a longer answer
             self._caches.remove(best)
             best = self._model.new_cache(self._roomy(size))
-        elif best is None or _belongs_elsewhere(best, prompt):
-            best = self._fresh(size)
         if best in self._caches:
             self._caches.remove(best)
         self._caches.append(best)

@@ -121,12 +121,17 @@ def drafted(
         if len(written) == choice.most:
             return
         room = LONGEST if choice.most is None else min(LONGEST, choice.most - len(written) - 1)
-        guesses, match = drafting.propose(written, room) if room > 0 else ([], 0)
-        guesses = guesses[: drafting.length.choose(match, len(guesses))]
+        proposed, match = drafting.propose(written, room) if room > 0 else ([], 0)
+        guesses = proposed[: drafting.length.choose(match, len(proposed))]
         picked = _pick(model.forward([token.id, *guesses], cache, last=1 + len(guesses)), choice)
         right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
         cache.drop(len(guesses) - right)
-        drafting.length.learn(match, len(guesses), right)
+        if guesses:
+            drafting.length.learn(match, len(guesses), right)
+        elif (
+            proposed
+        ):  # not worth trying by what is known, which must not stay so for ever: seen to be right for nothing
+            drafting.length.learn(match, 1, int(picked[0].id == proposed[0]))
         tally.passes += 1
         tally.drafted += len(guesses)
         tally.accepted += right

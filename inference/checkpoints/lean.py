@@ -103,7 +103,7 @@ class LeanOutline:
         loader = _Int8Loader(source, known) if precision == "int8" else _FloatLoader(source, known, device, precision)
         model = self.shape.load(loader)
         freed_memory.release()
-        if self.sizes[precision] >= _WORTH_HUGE_PAGES:
+        if device.type == "cpu" and self.sizes[precision] >= _WORTH_HUGE_PAGES:
             huge_pages.collapse()
         return model
 

@@ -42,6 +42,9 @@ _STEP_S, _LONG_STEP_S = 0.03, 0.13
 """Longest prefill step, which bounds how long a cancel takes: the second for models whose every step takes longer."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
+_USUAL_TOKENS = 64
+"""Room for a completion in each cache; one that may be longer gets a larger cache."""
+
 _DRAFT_CHARS = 24_000
 """How much of each text drafts are taken from; twice that of what stands before the cursor."""
 
@@ -99,7 +102,7 @@ class LocalEngine:
         self.tokenizer = tokenizer
         self.format = row
         self._patience_s = about.patience_s
-        self._pool = CachePool(self.model, MAX_PROMPT_TOKENS + Request("", "").max_tokens)
+        self._pool = CachePool(self.model, MAX_PROMPT_TOKENS + _USUAL_TOKENS)
         self._draft_length = DraftLength(self.model.pace)
         self._texts: deque[str] = deque(maxlen=_TEXTS_KEPT)
         self._vocabulary = tokenizer.highest_id + 1

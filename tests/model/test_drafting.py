@@ -205,3 +205,19 @@ def test_a_key_costs_its_own_tokens_whatever_may_be_written(most: int) -> None:
         completion = complete(one, Request(prefix + typed, "", max_tokens=most, max_lines=1))
         assert completion.prompt_tokens - completion.reused_tokens <= 3, (typed, completion)
     assert len(one._pool._caches) == 1
+
+
+def test_drafts_that_were_given_up_come_back_when_they_would_have_been_right() -> None:
+    expected = by_greedy(LEAN, PROMPT, Choice(most=MOST))
+    dear = Pace()
+    for tokens in (1, 2, 4, 8, 16):
+        dear.record(tokens, 0.05 + 0.005 * tokens)
+    length = DraftLength(dear)
+    for _ in range(60):
+        length.learn(match=5, drafted=8, accepted=0)
+    assert length.choose(5, 8) == 0
+    cache = LEAN.new_cache(200)
+    logits = finished(prefill(LEAN, cache, PROMPT))
+    drafting = Drafting(lambda written, most: (expected[len(written) : len(written) + most], 5), length)
+    assert [token.id for token in drafted(LEAN, cache, logits, Choice(most=MOST), drafting)] == expected
+    assert drafting.tally.accepted > 0
