@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from inference import prompt
 from inference.checkpoints.embedded import FOLDER
+from inference.closing import before_closers
 from inference.engines.base import Engine, EngineLoader, Report, Steps
 from inference.engines.local import MAX_PROMPT_TOKENS
 from inference.formats import FORMATS
@@ -58,7 +59,8 @@ class WholeEngine:
         yield Step("prefill")
         text = self._write(ids, request.max_tokens)
         end = completion_end(text, request.prefix, request.max_lines, request.insist)
-        return Completion(text[:end], self.name, len(ids), 0, request.max_tokens, 0.0, passes=request.max_tokens)
+        text = before_closers(text[:end], request.closers)
+        return Completion(text, self.name, len(ids), 0, request.max_tokens, 0.0, passes=request.max_tokens)
 
     def prepare(self, request: Request) -> Steps:
         """Do nothing in advance."""

@@ -22,6 +22,9 @@ class Request:
     max_lines: int = 1
     """1 asks for the rest of the line; more allow the block that is being opened or continued at the cursor."""
 
+    closers: str = ""
+    """Brackets and quotes between the gap and `suffix`, which the editor has closed already. Not in the prompt."""
+
     related: tuple[str, ...] = ()
     """Texts of other open files, the most related last: what is repeated from them comes sooner. Not in the prompt."""
 

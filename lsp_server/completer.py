@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from inference.closing import before_closers
 from inference.request import Completion, Request
 from lsp_server import cursor as cursors
 from lsp_server.computations import Computation, Computations
@@ -102,7 +103,7 @@ class Completer:
         accepted = replace(place, prefix=place.prefix + text)
 
         def ask() -> Request | None:
-            known = self._cache.find(uri, accepted) is not None
+            known = self._known(uri, accepted) is not None
             if known or not self._is_served(uri, snapshot.language) or not cursors.may_suggest(accepted):
                 return None
             return self._request(uri, accepted, invoked=False) if is_allowed(self.settings.completion.warm_up) else None
@@ -128,7 +129,7 @@ class Completer:
                 return None
             self._forget_earlier_models()
             completion: Completion | None = None
-            text = self._cache.find(snapshot.uri, cursor)
+            text = self._known(snapshot.uri, cursor)
             if text is None or (invoked and not text):  # an automatic request that found nothing did not insist
                 text, completion = await self._computed(snapshot.uri, cursor, invoked)
             else:
@@ -156,6 +157,18 @@ class Completer:
             self._generation = self._host.generation
             self._cache.clear()
 
+    def _known(self, uri: str, cursor: Cursor) -> str | None:
+        """What was computed already for `cursor`; see `SuggestionCache.find`.
+
+        Also what was suggested before a bracket of it was typed, and closed by the editor.
+        """
+        text = self._cache.find(uri, cursor)
+        closers = cursors.closers(cursor)
+        if text is not None or not closers:
+            return text
+        earlier = self._cache.find(uri, cursors.unclosed(cursor)) or ""
+        return trim(before_closers(earlier, closers), cursor) or None
+
     async def _computed(self, uri: str, cursor: Cursor, invoked: bool) -> tuple[str | None, Completion | None]:
         """What the model suggests, or None where a call for another place has overtaken this one."""
         number = self.computations.enter(uri)
@@ -169,7 +182,7 @@ class Completer:
             if computation.cursor == cursor:
                 return text, completion
             # It was for an earlier place, and the text has been typed along since; if not to its end, ask again.
-            if rest := self._cache.find(uri, cursor):
+            if rest := self._known(uri, cursor):
                 self.statistics.kept += 1
                 return rest, completion
             if not self.computations.is_newest(uri, number):
@@ -200,7 +213,8 @@ class Completer:
         limits = self.settings.completion
         return Request(
             prefix=cursor.prefix,
-            suffix=cursor.suffix,
+            suffix=cursors.unclosed(cursor).suffix,
+            closers=cursors.closers(cursor),
             insist=invoked,
             max_tokens=limits.max_tokens,
             max_lines=cursors.line_limit(cursor, limits.max_lines),

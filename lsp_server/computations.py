@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from inference.request import CancelToken, Completion, Step
-from lsp_server.cursor import Cursor
+from lsp_server.cursor import Cursor, unclosed
 
 _GRACE_S = 0.02
 """Clients cancel a request, change the text and ask anew, in no certain order: so long an orphan may live."""
@@ -48,11 +48,14 @@ class Computation:
     def serves(self, cursor: Cursor) -> bool:
         """Whether its completion, or the rest of it, is for `cursor`: the same place, or what is written typed along.
 
+        An editor may have closed brackets meanwhile that were typed along.
+
         Where nothing is written yet, a new computation costs nothing: it goes on with the same keys and values.
         """
         if cursor == self.cursor:
             return True
-        if cursor.suffix != self.cursor.suffix or not cursor.prefix.startswith(self.cursor.prefix):
+        suffixes = (cursor.suffix, unclosed(cursor).suffix)
+        if self.cursor.suffix not in suffixes or not cursor.prefix.startswith(self.cursor.prefix):
             return False
         typed = cursor.prefix[len(self.cursor.prefix) :]
         return self.written.startswith(typed) and self.written != typed

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from lsp_server.documents import Snapshot
 
 _BLOCK_OPENERS = (":", "{", "(", "[", "=>", "->", " do", " then")
 _CLOSERS = frozenset(")]}\"'`;,:")
+_QUOTES = frozenset("\"'`")
+_CLOSING = re.compile(r"[)\]}\"'`]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,23 @@ def may_suggest(cursor: Cursor) -> bool:
     that is already written is nearly always wrong, and hides it.
     """
     return all(character.isspace() or character in _CLOSERS for character in cursor.line_suffix)
+
+
+def closers(cursor: Cursor) -> str:
+    """What an editor has put right behind the cursor to close what is open before it: brackets, and a string's end.
+
+    Empty where code follows.
+    """
+    found = _CLOSING.match(cursor.line_suffix)
+    if found is None or not may_suggest(cursor):
+        return ""
+    is_open = all(cursor.line_prefix.count(quote) % 2 for quote in set(found[0]) & _QUOTES)
+    return found[0] if is_open else ""
+
+
+def unclosed(cursor: Cursor) -> Cursor:
+    """The same place as it would be if the editor had closed nothing."""
+    return replace(cursor, suffix=cursor.suffix[len(closers(cursor)) :])
 
 
 def line_limit(cursor: Cursor, max_lines: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from inference import instructions, prompt
 from inference.cache_pool import CachePool
+from inference.closing import closing_end
 from inference.decoding import Choice, Drafting, Tally, drafted, prefill
 from inference.drafting import CopyDrafter, DraftLength, as_string
 from inference.engines.base import Steps
@@ -154,7 +155,11 @@ class LocalEngine:
             return Completion("", self.name, 0, 0, 0, 0.0)
 
         def end(text: str) -> tuple[str, bool]:
-            cut = completion_end(text, request.prefix, request.max_lines, request.insist)
+            ends = (
+                completion_end(text, request.prefix, request.max_lines, request.insist),
+                closing_end(text, request.closers),
+            )
+            cut = min((end for end in ends if end is not None), default=None)
             return (text, False) if cut is None else (text[:cut], True)
 
         # What `prepare` has not come to yet is left out: it could take longer to tokenise than drafts can save.

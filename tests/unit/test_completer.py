@@ -232,6 +232,34 @@ async def test_a_running_computation_is_kept_while_its_text_is_being_typed() -> 
     assert completer.statistics.kept == 1
 
 
+async def test_brackets_that_the_editor_closes_are_not_shown_to_the_model() -> None:
+    engine = ScriptedEngine("value")
+    await suggest(await completer_with(engine), "f([‸])\ny\n")
+    request = engine.requests[0]
+    assert (request.prefix, request.closers, request.suffix) == ("f([", "])", "\ny\n")
+
+
+async def test_a_suggestion_is_typed_along_over_brackets_that_the_editor_closes() -> None:
+    engine = ScriptedEngine("(a, b[0])")
+    completer = await completer_with(engine)
+    assert await suggest(completer, "f‸\n") == "(a, b[0])"
+    assert await suggest(completer, "f(‸)\n") == "a, b[0]"
+    assert await suggest(completer, "f(a, b[‸])\n") == "0"
+    assert len(engine.requests) == 1
+
+
+async def test_a_running_computation_is_kept_over_brackets_that_the_editor_closes() -> None:
+    engine = ScriptedEngine("(value)", step_s=0.03)
+    completer = await completer_with(engine)
+    first = asyncio.ensure_future(suggest(completer, "f‸", invoked=True))
+    while engine.steps < 4:
+        await asyncio.sleep(0.001)
+    edited(completer, "f(‸)")
+    first.cancel()
+    assert await suggest(completer, "f(‸)") == "value"
+    assert len(engine.requests) == 1
+
+
 async def test_text_that_takes_another_way_stops_the_computation_before_anybody_asks() -> None:
     engine = ScriptedEngine("x" * 1000, step_s=0.002)
     completer = await completer_with(engine, completion={"warm_up": "never"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsp_server.cursor import line_limit, may_suggest, split, with_selection
+from lsp_server.cursor import closers, line_limit, may_suggest, split, unclosed, with_selection
 from lsp_server.documents import Snapshot
 from tests.marked import cursor_at, snapshot_at
 
@@ -57,3 +57,25 @@ def test_splitting_is_exact_for_any_offset() -> None:
     for offset in range(len(text) + 1):
         cursor = split(Snapshot("file:///a", "", 1, text, offset))
         assert cursor.prefix + cursor.suffix == text
+
+
+@pytest.mark.parametrize(
+    ("marked", "closed"),
+    [
+        ("f(‸)", ")"),
+        ("f(g[‸]):", "])"),
+        ("f('‸')", "')"),
+        ("x = f'{‸}'", "}'"),
+        ("x = ‸''", ""),
+        ('"""‸"""', '"""'),
+        ("f(‸ )", ""),
+        ("if x‸:", ""),
+        ("f(‸x)", ""),
+        ("f(a‸), b", ""),
+        ("x = ‸", ""),
+    ],
+)
+def test_what_the_editor_has_closed(marked: str, closed: str) -> None:
+    cursor = cursor_at(marked)
+    assert closers(cursor) == closed
+    assert closed + unclosed(cursor).suffix == cursor.suffix

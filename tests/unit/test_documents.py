@@ -155,6 +155,8 @@ def test_documents_are_forgotten_when_closed() -> None:
         ((0, 1), (1, 1), "", "a‸ext"),
         ((1, 2), (0, 1), "Z", "aZ‸xt"),
         ((0, 999), (0, 999), "\n", "abc\n‸\nnext"),
+        ((0, 3), (0, 3), "()", "abc(‸)\nnext"),
+        ((0, 3), (0, 3), "x()", "abcx()‸\nnext"),
     ],
 )
 def test_where_the_last_edit_ends_is_known(
