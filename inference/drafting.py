@@ -19,9 +19,16 @@ LONGEST = 16
 """Most tokens drafted at a time."""
 
 _LONGEST_MATCH = 24
+BY_MODEL = _LONGEST_MATCH + 1
+"""In place of a match's length: a guess of a small model (see `draft_model`)."""
+
 _MEMORY = 0.9
 """Share that a learnt chance keeps when one more token is judged."""
 
+_GUESSED = 0.6
+"""Chance of a small model's guess before anything is learnt."""
+
+_RECONSIDERED = 0.002
 _GAP = chr(0x10FFFF)
 """Between texts; no vocabulary has so many tokens."""
 
@@ -78,27 +85,38 @@ class DraftLength:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         # Before anything is learnt: a pair of equal tokens is half chance, eight are hardly ever.
-        self._accepted = [min(0.3 + 0.08 * match, 0.9) for match in range(_LONGEST_MATCH + 1)]
+        self._accepted = [*(min(0.3 + 0.08 * match, 0.9) for match in range(BY_MODEL)), _GUESSED]
 
     def choose(self, match: int, most: int) -> int:
         """The number of drafted tokens, 0 to `most`, that should yield most tokens a second."""
-        chance = min(self._accepted[min(match, _LONGEST_MATCH)], 0.98)
-        best, best_rate = 0, 1 / max(self._pace.seconds(1), 1e-9)
+        return self._best(match, most, 0.0)[0]
+
+    def rate(self, match: int, most: int, before_s: float = 0.0) -> float:
+        """Tokens a second of the number that `choose` gives, where drafting them takes `before_s` seconds."""
+        return self._best(match, most, before_s)[1]
+
+    def _best(self, match: int, most: int, before_s: float) -> tuple[int, float]:
+        chance = min(self._accepted[min(match, BY_MODEL)], 0.98)
+        best, best_rate = 0, 1 / max(self._pace.seconds(1) + before_s, 1e-9)
         expected, product = 1.0, 1.0
         for count in range(1, min(most, LONGEST) + 1):
             product *= chance
             expected += product
-            if (rate := expected / max(self._pace.seconds(1 + count), 1e-9)) > best_rate:
+            if (rate := expected / max(self._pace.seconds(1 + count) + before_s, 1e-9)) > best_rate:
                 best, best_rate = count, rate
-        return best
+        return best, best_rate
 
     def learn(self, match: int, drafted: int, accepted: int) -> None:
         """Take in how many of a draft's tokens were right: all before the first wrong one."""
-        place = min(match, _LONGEST_MATCH)
+        place = min(match, BY_MODEL)
         for _ in range(accepted):
             self._accepted[place] = _MEMORY * self._accepted[place] + (1 - _MEMORY)
         if accepted < drafted:
             self._accepted[place] *= _MEMORY
+
+    def reconsider(self, match: int) -> None:
+        """Forget a little of what kept such a draft from being tried, so that some day it is."""
+        self._accepted[match] += _RECONSIDERED * (_GUESSED - self._accepted[match])
 
 
 Drafter = Callable[[Sequence[int], int], tuple[list[int], int]]

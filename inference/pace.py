@@ -16,16 +16,24 @@ from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
 
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-_NEWEST_WEIGHS = 0.2
+_LOAD_FOLLOWS = 0.2
+_CURVE_FOLLOWS = 0.05
+"""How fast what is known follows what is seen: the load of the machine soon, the cost of one size slowly."""
+
 _OUTLIER = 4.0
 """A pass that took so many times as long as usual was interrupted by something else, and counts for no more."""
 
 
 class Pace:
-    """Seconds by number of tokens in a forward pass: measured at some numbers, interpolated between them."""
+    """Seconds by number of tokens in a forward pass: measured at some numbers, interpolated between them.
+
+    A machine that is busy with something else is slower at every number, so the curve's height is kept apart from its
+    form: else a size that was measured in a bad moment, and avoided since, would seem slow for ever.
+    """
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
+        self._load = 1.0
 
     def record(self, tokens: int, seconds: float) -> None:
         """Learn that a pass over `tokens` ≥ 1 took so long."""
@@ -33,14 +41,19 @@ class Pace:
         seconds *= size / tokens if tokens > 64 else 1.0
         known = self._seconds.get(size)
         if known is None:
-            self._seconds[size] = seconds
-        else:
-            self._seconds[size] += _NEWEST_WEIGHS * (min(seconds, _OUTLIER * known) - known)
+            self._seconds[size] = seconds / self._load
+            return
+        ratio = min(seconds / (known * self._load), _OUTLIER)
+        self._load *= ratio**_LOAD_FOLLOWS
+        self._seconds[size] = known * ratio**_CURVE_FOLLOWS
 
     def seconds(self, tokens: int) -> float:
         """What a pass over `tokens` should take; 0 while nothing is known."""
         if tokens <= 0 or not self._seconds:
             return 0.0
+        return self._load * self._unloaded(tokens)
+
+    def _unloaded(self, tokens: int) -> float:
         points = sorted(self._seconds.items())
         below = [point for point in points if point[0] <= tokens]
         above = [point for point in points if point[0] > tokens]

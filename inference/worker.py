@@ -1,8 +1,7 @@
 """The one thread that owns the model. asyncio hands it requests; it hands back futures.
 
 Fairness: each session (an editor window) has at most one waiting request, its newest, and sessions take turns in order
-of arrival. A replaced or cancelled request is answered with None. Cancelling is enforced here and nowhere else: the
-token is read between the steps of a computation, which is then closed.
+of arrival. A replaced or cancelled request is answered with None; `jobs` is where a cancel takes effect.
 
 Answers to instructions take longer than a person waits for ghost text. They are computed a step at a time, in turn,
 whenever no completion waits. When nothing at all waits, idle work is done, a step at a time too: what a person is
@@ -16,13 +15,13 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
-from inference.engines.base import Engine, EngineLoader, Steps
+from inference.engines.base import Engine, EngineLoader
 from inference.errors import FimdError
-from inference.request import CancelToken, Completion, Instruction, Request, Step
+from inference.jobs import AnswerJob, CompletionJob, IdleJob, OnStep, unheard
+from inference.request import CancelToken, Completion, Instruction, Request
 
 log = logging.getLogger(__name__)
 
@@ -43,44 +42,6 @@ class Status:
     """Set when `phase` is ready: whether the model was tuned to."""
 
 
-OnStep = Callable[[Step], None]
-"""Hears each step of a computation, in the inference thread; must return at once."""
-
-
-def _unheard(step: Step) -> None:
-    """Take steps that nobody asked for."""
-
-
-@dataclass(slots=True)
-class _Job:
-    request: Request
-    token: CancelToken
-    future: Future[Completion | None]
-    on_step: OnStep
-
-
-@dataclass(slots=True)
-class _IdleJob:
-    request: Request
-    token: CancelToken
-    future: Future[Completion | None]
-    completes: bool
-    """Whether it goes on to the completion, or only prepares for it."""
-
-    steps: Steps | None = None
-    """Set when it has begun."""
-
-
-@dataclass(slots=True)
-class _Answer:
-    instruction: Instruction
-    token: CancelToken
-    future: Future[Completion | None]
-    on_step: OnStep
-    steps: Steps | None = None
-    """Set when it has begun."""
-
-
 class Worker:
     """Runs an engine in a background thread, for any number of sessions, until the process ends."""
 
@@ -89,10 +50,10 @@ class Worker:
         self._status = Status("idle", "no model asked for yet")
         self._engine: Engine | None = None
         self._loader: EngineLoader | None = None
-        self._waiting: OrderedDict[Hashable, _Job] = OrderedDict()
-        self._answers: deque[_Answer] = deque()
-        self._idle: OrderedDict[Hashable, _IdleJob] = OrderedDict()
-        self._aside: list[_IdleJob] = []
+        self._waiting: OrderedDict[Hashable, CompletionJob] = OrderedDict()
+        self._answers: deque[AnswerJob] = deque()
+        self._idle: OrderedDict[Hashable, IdleJob] = OrderedDict()
+        self._aside: list[IdleJob] = []
         self._wake = threading.Condition()
         # A daemon thread: a process whose editor is gone must not wait for a model to finish loading.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -125,17 +86,17 @@ class Worker:
             self._set_status(Status("loading", "loading the model"))
             self._wake.notify()
         for job in waiting:
-            _answer_none(job)
+            job.drop()
 
     def submit(
-        self, request: Request, token: CancelToken, session: Hashable = None, on_step: OnStep = _unheard
+        self, request: Request, token: CancelToken, session: Hashable = None, on_step: OnStep = unheard
     ) -> Future[Completion | None]:
         """Queue `request`; the session's older waiting request, if any, is answered with None.
 
         The future yields None when there is no model (yet), or when the request was replaced or cancelled. It fails
         with the engine's exception if the computation does.
         """
-        job = _Job(request, token, Future(), on_step)
+        job = CompletionJob(token, on_step, request=request)
         with self._wake:
             if self._status.phase != "ready":
                 job.future.set_result(None)
@@ -144,7 +105,7 @@ class Worker:
             self._waiting[session] = job  # keeps the session's turn
             self._wake.notify()
         if replaced is not None:
-            _answer_none(replaced)
+            replaced.drop()
         return job.future
 
     def answer(self, instruction: Instruction, token: CancelToken, on_step: OnStep) -> Future[Completion | None]:
@@ -152,7 +113,7 @@ class Worker:
 
         The future yields None when there is no model (yet), when another is loaded meanwhile, or when it was cancelled.
         """
-        job = _Answer(instruction, token, Future(), on_step)
+        job = AnswerJob(token, on_step, instruction=instruction)
         with self._wake:
             if self._status.phase != "ready":
                 job.future.set_result(None)
@@ -169,7 +130,7 @@ class Worker:
         The future yields None where anything else came in between: another idle request of the session, a real one of
         any, a cancel. It never fails: nobody waits for it.
         """
-        job = _IdleJob(request, token, Future(), completes)
+        job = IdleJob(token, request=request, completes=completes)
         with self._wake:
             if self._status.phase != "ready":
                 job.future.set_result(None)
@@ -180,7 +141,7 @@ class Worker:
             self._wake.notify()
         return job.future
 
-    def _take_waiting(self) -> list[_Job]:
+    def _take_waiting(self) -> list[CompletionJob]:
         """Empty the queue; the caller holds the lock and answers what it gets after letting it go."""
         waiting, self._waiting = list(self._waiting.values()), OrderedDict()
         return waiting
@@ -198,19 +159,19 @@ class Worker:
                 idle = None if answer or not self._idle else self._idle.popitem(last=False)
                 aside, self._aside = self._aside, []
             for one in aside:  # before anything else touches the caches that they were working in
-                _close(one.steps)
-                _settle(one.future, None)
+                one.drop()
             if loader is not None:
                 self._load(loader)
             elif job is not None:
-                self._compute(job)
-            elif answer is not None and self._advance(answer):
+                while job.advance(self._engine):
+                    pass
+            elif answer is not None and answer.advance(self._engine):
                 with self._wake:
                     self._answers.append(answer)
-            elif idle is not None and self._advance_idle(idle[1]):
+            elif idle is not None and idle[1].advance(self._engine):
                 self._put_back(*idle)
 
-    def _put_back(self, session: Hashable, job: _IdleJob) -> None:
+    def _put_back(self, session: Hashable, job: IdleJob) -> None:
         """Go on with an idle job first, unless its session has asked for another meanwhile."""
         with self._wake:
             if session in self._idle:
@@ -219,60 +180,11 @@ class Worker:
                 self._idle[session] = job
                 self._idle.move_to_end(session, last=False)
 
-    def _advance_idle(self, job: _IdleJob) -> bool:
-        """Run one step of an idle job; whether there are more."""
-        engine = self._engine
-        try:
-            if job.steps is None:
-                if engine is None or not job.future.set_running_or_notify_cancel():
-                    _settle(job.future, None)
-                    return False
-                job.steps = engine.prepare(job.request)
-            if not job.token.cancelled:
-                next(job.steps)
-                return True
-            _close(job.steps)
-            _settle(job.future, None)
-        except StopIteration as done:
-            if job.completes and engine is not None and not job.token.cancelled:
-                job.completes = False
-                job.steps = engine.complete(job.request)
-                return True
-            _settle(job.future, None if job.token.cancelled else done.value)
-        except BaseException:  # see `_compute`
-            log.exception("idle work failed")
-            _close(job.steps)
-            _settle(job.future, None)
-        return False
-
-    def _advance(self, job: _Answer) -> bool:
-        """Run one step of an answer; whether there are more."""
-        engine = self._engine
-        try:
-            if job.steps is None:
-                if engine is None or job.token.cancelled or not job.future.set_running_or_notify_cancel():
-                    _settle(job.future, None)
-                    return False
-                job.steps = engine.answer(job.instruction)
-            if not job.token.cancelled:
-                job.on_step(next(job.steps))
-                return True
-            _close(job.steps)
-            _settle(job.future, None)
-        except StopIteration as done:
-            _settle(job.future, done.value)
-        except BaseException as error:  # see `_compute`
-            log.exception("an answer failed")
-            _close(job.steps)
-            _settle(job.future, error)
-        return False
-
     def _load(self, loader: EngineLoader) -> None:
         with self._wake:
             answers, self._answers = self._answers, deque()
         for answer in answers:
-            _close(answer.steps)
-            _settle(answer.future, None)
+            answer.drop()
         self._engine = None  # frees the old weights before the new ones are read
         try:
             engine = loader(lambda message: self._set_status(Status("loading", message)))
@@ -287,31 +199,6 @@ class Worker:
             message = f"{engine.name} is ready"
             self._set_status(Status("ready", message, engine.notes, engine.notices, engine.follows_instructions))
 
-    def _compute(self, job: _Job) -> None:
-        if not job.future.set_running_or_notify_cancel():
-            return
-        engine = self._engine
-        if job.token.cancelled or engine is None:
-            job.future.set_result(None)
-            return
-        try:
-            completion = self._pull(engine.complete(job.request), job)
-        except BaseException as error:  # as above; the caller gets an Exception in any case
-            log.exception("a completion failed")
-            _settle(job.future, error)
-        else:
-            job.future.set_result(completion)
-
-    def _pull(self, steps: Steps, job: _Job) -> Completion | None:
-        """Run a computation to its end, or until it is cancelled: then it is closed, and the answer is None."""
-        with closing(steps):
-            while not job.token.cancelled:
-                try:
-                    job.on_step(next(steps))
-                except StopIteration as done:
-                    return done.value
-        return None
-
     def _set_status(self, status: Status) -> None:
         with self._wake:
             # A load that was overtaken by another may not announce its end.
@@ -323,26 +210,3 @@ class Worker:
                     listener(status)
                 except Exception:
                     log.exception("a status listener failed")
-
-
-def _answer_none(job: _Job) -> None:
-    if job.future.set_running_or_notify_cancel():
-        job.future.set_result(None)
-
-
-def _close(steps: Steps | None) -> None:
-    try:
-        if steps is not None:
-            steps.close()
-    except BaseException:
-        log.exception("a computation could not be closed")
-
-
-def _settle(future: Future[Completion | None], outcome: Completion | BaseException | None) -> None:
-    """Set a future's result or failure, unless it has been cancelled meanwhile."""
-    if future.done() or (not future.running() and not future.set_running_or_notify_cancel()):
-        return
-    if isinstance(outcome, BaseException):
-        future.set_exception(outcome if isinstance(outcome, Exception) else RuntimeError(str(outcome)))
-    else:
-        future.set_result(outcome)

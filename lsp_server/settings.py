@@ -44,6 +44,11 @@ class ModelSettings(_Section):
     instructions: Literal["auto", "alpaca", "few-shot"] = Field(
         default="auto", description="How instructions are put to it; auto: as `fimd models` knows, else few-shot."
     )
+    drafts: Literal["auto", "never"] = Field(
+        default="auto",
+        description="Let the embedded model guess ahead for a large one, which writes the same sooner; auto: while it "
+        "does.",
+    )
 
 
 class CompletionSettings(_Section):

@@ -12,6 +12,7 @@ import torch
 
 from inference import formats, licences
 from inference.checkpoints import embedded, hub, quantised, source
+from inference.checkpoints.catalog import EMBEDDED
 from inference.checkpoints.checkpoint import Checkpoint
 from inference.checkpoints.folder import open_checkpoint
 from inference.checkpoints.gguf_model import open_gguf
@@ -19,6 +20,7 @@ from inference.checkpoints.lean import LeanOutline
 from inference.checkpoints.precision import choose_device, choose_precision, in_gb, too_large
 from inference.checkpoints.source import Source
 from inference.checkpoints.spec import ModelSpec
+from inference.draft_model import DraftModel
 from inference.engines.base import Report
 from inference.engines.local import PATIENCE_S, About, LocalEngine
 from inference.errors import ModelError, ModelInvalidError, reason
@@ -30,6 +32,8 @@ from inference.tokenizer import TextTokenizer
 log = logging.getLogger(__name__)
 
 _SMALLEST_CONTEXT = 64
+_WORTH_DRAFTING = 300_000_000
+"""Parameters. A step of a smaller model takes hardly longer than a guess of the embedded one."""
 
 
 def _unheard(message: str) -> None:
@@ -81,9 +85,21 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
     engine = LocalEngine(spec.name, model, text_tokenizer, infill, about)
     engine.notes = (*_left_to_right_note(spec, infill, found), *self_test(engine))
     measure_pace(engine)
+    if spec.drafts == "auto" and checkpoint.outline.parameters >= _WORTH_DRAFTING:
+        engine.draft_model = _draft_model(engine, report)
     for notice in engine.notices:
         log.info("%s", notice)
     return engine
+
+
+def _draft_model(engine: LocalEngine, report: Report) -> DraftModel | None:
+    """The embedded model, to guess ahead for `engine`; None where it can't be had, which is no reason to fail."""
+    try:
+        small = _load(ModelSpec(device="cpu", precision="fp32"), source.find(EMBEDDED, ""), report)
+    except (ModelError, RuntimeError, OSError, MemoryError) as error:
+        log.info("no drafts from the embedded model: %s", reason(error))
+        return None
+    return DraftModel(small, engine.tokenizer)
 
 
 def open_source(found: Source, report: Report = _unheard) -> Checkpoint:

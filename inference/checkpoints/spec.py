@@ -10,6 +10,7 @@ from inference.checkpoints.catalog import EMBEDDED
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 Instructions = Literal["auto", "alpaca", "few-shot"]
+Drafts = Literal["auto", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,6 @@ class ModelSpec:
     precision: Precision = "auto"
     instructions: Instructions = "auto"
     """How instructions are put to it; `auto` asks the catalogue."""
+
+    drafts: Drafts = "auto"
+    """Whether the embedded model guesses ahead for a large one; `auto`: while that is quicker."""

@@ -10,7 +10,8 @@ from inference import instructions, prompt
 from inference.cache_pool import CachePool
 from inference.closing import closing_end
 from inference.decoding import Choice, Drafting, Tally, drafted, prefill
-from inference.drafting import CopyDrafter, DraftLength, as_string
+from inference.draft_model import DraftModel
+from inference.drafting import CopyDrafter, Drafter, DraftLength, as_string
 from inference.engines.base import Steps
 from inference.formats import InfillFormat
 from inference.instructions import settled, tidied
@@ -77,7 +78,7 @@ class _Task:
     end: Callable[[str], tuple[str, bool]]
     """Takes the text so far; gives what of it counts, and whether that is all."""
 
-    drafter: CopyDrafter
+    propose: Drafter
     never_first: Sequence[int] = ()
 
 
@@ -97,6 +98,9 @@ class LocalEngine:
     ) -> None:
         self.name = name
         self.notes: tuple[str, ...] = ()
+        self.draft_model: DraftModel | None = None
+        """Guesses ahead, if there is one; never changes what is written."""
+
         self.notices = about.notices
         self.instruction_form = about.instruction_form
         self.model = PacedModel(model)
@@ -141,6 +145,8 @@ class LocalEngine:
         for text in _draft_texts(request):
             self.tokenizer.encode(text)
             yield Step("prefill")
+        if self.draft_model:
+            yield from self.draft_model.prepare(request)
         ids = self._built(request, MAX_PROMPT_TOKENS)
         if len(ids) - self._pool.reusable(ids) > 1:
             cache = self._pool.take(ids, request.max_tokens)
@@ -164,13 +170,14 @@ class LocalEngine:
 
         # What `prepare` has not come to yet is left out: it could take longer to tokenise than drafts can save.
         *sources, prefix = map(self.tokenizer.encode_known, _draft_texts(request))
-        drafter = CopyDrafter([*map(as_string, sources), *self._texts], prefix)
+        copies = CopyDrafter([*map(as_string, sources), *self._texts], prefix)
+        draft_model, length = self.draft_model, self._draft_length
         task = _Task(
             cache=self._pool.take(ids, request.max_tokens),
             ids=ids,
             max_tokens=request.max_tokens,
             end=end,
-            drafter=drafter,
+            propose=draft_model.drafter(request, copies, length) if draft_model else copies.propose,
             never_first=self._stop_ids if request.insist else (),
         )
         return (yield from self._write(task))
@@ -186,7 +193,7 @@ class LocalEngine:
             return text, is_ended
 
         cache = self.model.new_cache(len(ids) + instruction.max_tokens)
-        task = _Task(cache, ids, instruction.max_tokens, end, CopyDrafter(self._texts, ids))
+        task = _Task(cache, ids, instruction.max_tokens, end, CopyDrafter(self._texts, ids).propose)
         written = yield from self._write(task)
         return replace(written, text=tidied(written.text).rstrip())
 
@@ -229,7 +236,7 @@ class LocalEngine:
         most = min(task.max_tokens, self.model.context_length - len(ids))
         choice = Choice(self._forbidden, task.never_first, self._vocabulary, most)
         tally = Tally()
-        drafting = Drafting(task.drafter.propose, self._draft_length, tally=tally)
+        drafting = Drafting(task.propose, self._draft_length, tally=tally)
         written: list[int] = []
         logprob = 0.0
         text = ""

@@ -1,0 +1,144 @@
+"""A small model that guesses ahead for a large one: the same text in fewer passes, and no time lost where it fails."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import pytest
+
+from inference.checkpoints import load
+from inference.checkpoints.load import load_engine
+from inference.checkpoints.spec import ModelSpec
+from inference.draft_model import DraftModel
+from inference.drafting import BY_MODEL
+from inference.engines.base import Steps
+from inference.engines.local import LocalEngine
+from inference.request import Completion, Request
+from inference.tokenizer import TextTokenizer
+from tests.model import checkpoints
+from tests.model.lean_models import lean_model
+from tests.model.test_decoding import BACKEND, STARCODER, VOCABULARY, complete
+
+PACE = {1: 0.06, 16: 0.07, 48: 0.12, 128: 0.25}
+"""That of a billion parameters on two cores."""
+
+CODE = """class Stack:
+    def __init__(self, items):
+        self.items = items
+        self.size = len(items)
+
+    def push(self, item):
+        self.items.append(item)
+        self.size += 1
+"""
+PLACES = ["        self.ite", "    def push(self, it", "        self.size =", "len(", "append(item", "__init__(self"]
+
+
+class Small:
+    """An engine whose guesses are written down, or what another engine says."""
+
+    def __init__(self, text: str = "", engine: LocalEngine | None = None, takes_s: float = 0.0) -> None:
+        self.text, self.engine, self.takes_s, self.asked = text, engine, takes_s, 0
+
+    def complete(self, request: Request) -> Steps:
+        self.asked += 1
+        time.sleep(self.takes_s)
+        if self.engine:
+            return (yield from self.engine.complete(request))
+        return Completion(self.text, "small", 0, 0, 0, 0.0)
+        yield  # pyright: ignore[reportUnreachable]  # makes it a generator
+
+    def prepare(self, request: Request) -> Steps:
+        return (yield from self.engine.prepare(request)) if self.engine else Completion("", "small", 0, 0, 0, 0.0)
+
+
+def paced(engine: LocalEngine) -> LocalEngine:
+    engine.model.pace.record = lambda tokens, seconds: None  # type: ignore[method-assign]
+    engine.model.pace._seconds = dict(PACE)
+    engine.model.pace._load = 1.0
+    return engine
+
+
+def guided(engine: LocalEngine, small: Any) -> LocalEngine:
+    engine.draft_model = DraftModel(small, engine.tokenizer)
+    return paced(engine)
+
+
+@pytest.fixture(scope="module")
+def embedded() -> LocalEngine:
+    return load_engine(ModelSpec())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_guide_that_is_right_saves_passes_and_changes_nothing(place: str, embedded: LocalEngine) -> None:
+    before, after = CODE.split(place, 1)
+    request = Request(before + place, "\n" + after.split("\n", 1)[1], max_tokens=12)
+    alone = complete(paced(load_engine(ModelSpec())), request)
+    both = complete(guided(load_engine(ModelSpec()), Small(engine=embedded)), request)
+    assert both.text == alone.text
+    assert both.passes <= max(2, alone.passes / 2)
+
+
+def tiny() -> LocalEngine:
+    model = lean_model(checkpoints.model(VOCABULARY))
+    return LocalEngine("tiny", model, TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
+
+
+@pytest.mark.parametrize("guess", ["return self.x", "", "é\n", "<fim_middle>", "a" * 300])
+def test_a_guide_that_is_wrong_changes_nothing(guess: str) -> None:
+    rng = random.Random(2)
+    large = guided(tiny(), Small(guess))
+    for _ in range(6):
+        cut = rng.randrange(100, 400)
+        request = Request(checkpoints.TEXT[:cut], checkpoints.TEXT[cut : cut + 100], max_tokens=16, max_lines=9)
+        assert complete(large, request).text == complete(tiny(), request).text
+
+
+def test_a_guide_that_is_wrong_is_soon_asked_no_more_and_later_again() -> None:
+    small = Small("zzzz qqqq", takes_s=0.01)
+    large = guided(tiny(), small)
+
+    def asked(requests: int) -> float:
+        before, passes = small.asked, 0
+        for number in range(requests):
+            prefix = checkpoints.TEXT[: 100 + number]
+            passes += complete(large, Request(prefix, "\n", max_tokens=16, max_lines=9, insist=True)).passes
+        return (small.asked - before) / max(1, passes)
+
+    first = asked(2)
+    asked(20)
+    later = asked(40)
+    assert first > 0.3
+    assert 0 < later < 0.15
+
+
+def test_a_guide_that_takes_too_long_is_not_asked_again_soon() -> None:
+    small = Small("x")
+    large = guided(tiny(), small)
+    assert large.draft_model
+    large.draft_model._seconds = 5.0
+    large._draft_length._accepted[BY_MODEL] = 0.9
+    assert complete(large, Request("x = ", "\n", max_tokens=8, max_lines=9, insist=True)).text
+    assert small.asked == 0
+
+
+def test_large_models_get_the_embedded_one_unless_the_settings_forbid_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_engine(ModelSpec()).draft_model is None
+    monkeypatch.setattr(load, "_WORTH_DRAFTING", 1_000_000)
+    loaded: list[str] = []
+    original = load._draft_model
+
+    def once(engine: LocalEngine, report: Any) -> DraftModel | None:
+        loaded.append(engine.name)
+        monkeypatch.setattr(load, "_WORTH_DRAFTING", 400_000_000)
+        return original(engine, report)
+
+    monkeypatch.setattr(load, "_draft_model", once)
+    engine = load_engine(ModelSpec())
+    assert engine.draft_model
+    assert loaded == ["embedded"]
+    monkeypatch.setattr(load, "_WORTH_DRAFTING", 1_000_000)
+    assert load_engine(ModelSpec(drafts="never")).draft_model is None
+    assert loaded == ["embedded"]
