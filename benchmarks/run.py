@@ -41,7 +41,9 @@ _TOKENS = 16
 """New tokens a request at SantaCoder's size."""
 
 _KEYS, _BIG_KEYS, _BASELINE_KEYS = 400, 120, 60
-_CONFIG = f"[completion]\nmax_tokens = {_TOKENS}\n"
+_CONFIG = f'[completion]\nmax_tokens = {_TOKENS}\n\n[model]\ndrafts = "never"\n'
+"""No drafts from the embedded model: it would know too well what the large one writes, which is made from it."""
+
 _QUANTISED = {"Q8_0": GGMLQuantizationType.Q8_0, "Q4_K": GGMLQuantizationType.Q4_K}
 
 

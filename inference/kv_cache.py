@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -76,6 +76,8 @@ class BufferedCache(KeyValueCache):
     def __init__(self, buffer: Tensor) -> None:
         super().__init__()
         self.buffer = buffer
+        self.static_steps: dict[int, Callable[[Sequence[int], int], Tensor]] = {}
+        """Passes over just this buffer by their size; see `models.static_steps`."""
 
     @property
     def nbytes(self) -> int:

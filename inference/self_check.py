@@ -129,13 +129,15 @@ def measure_pace(engine: LocalEngine) -> None:
 
     The first passes over new weights are slow, so each size is run twice, and the second counts.
     """
+    cache = engine.model.new_cache(max(_PACED))
     for tokens in _PACED:
         if engine.model.pace.seconds(tokens) > _LONGEST_PACED_S:
             return
         ids = [engine.tokenizer.highest_id] * tokens
         for is_warm in (False, True):
             started = time.perf_counter()
-            int(engine.model.model.forward(ids, engine.model.new_cache(tokens)).argmax())
+            int(engine.model.model.forward(ids, cache).argmax())
+            cache.drop(tokens)
             if is_warm:
                 engine.model.pace.record(tokens, time.perf_counter() - started)
 

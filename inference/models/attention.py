@@ -11,14 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def causal_mask(new: int, total: int, group: int, dtype: torch.dtype, device: torch.device) -> Tensor | None:
-    """What `new` tokens at the end of `total` may see: [new · group, total] of 0 and minus infinity; None for one."""
-    if new == 1:
-        return None
-    mask = torch.full((new, total), -torch.inf, dtype=dtype, device=device).triu_(total - new + 1)
-    return mask.repeat_interleave(group, dim=0) if group > 1 else mask
-
-
 def attend_alone(queries: Tensor, keys: Tensor, values: Tensor, scale: float | None) -> Tensor:
     """As `attend`, each new token by itself: bit by bit what it gives when nothing else is computed with it.
 
@@ -36,7 +28,7 @@ def attend_alone(queries: Tensor, keys: Tensor, values: Tensor, scale: float | N
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float | None) -> Tensor:
     """Attention of `queries` [new, heads, width] over `keys` and `values` [key heads, total, width].
 
-    `mask` is `causal_mask`'s for heads ÷ key heads; `scale` None stands for 1 ÷ √width. Returns [new, heads · width].
+    `mask` is a `Span`'s; `scale` None stands for 1 ÷ √width. Returns [new, heads · width].
     """
     new, heads, width = queries.shape
     key_heads = keys.shape[0]

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from inference.kv_cache import BufferedCache, KeyValueCache
-from inference.models.attention import attend, attend_alone, causal_mask
+from inference.models.attention import attend, attend_alone
+from inference.models.span import IndexedSpan, SlicedSpan, Span
+from inference.models.static_steps import StaticSteps
 
 _DRAFTED = 17
 """Longest pass that verifies a draft: a token and sixteen guesses after it."""
@@ -106,15 +108,10 @@ class Heads:
 
     width: int
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The positions of one forward pass, and what each may see."""
-
-    start: int
-    end: int
-    mask: Tensor | None
-    """See `attention.causal_mask`."""
+    @property
+    def group(self) -> int:
+        """Query heads a key/value head."""
+        return self.queries // self.keys
 
 
 class Decoder(ABC):
@@ -126,6 +123,8 @@ class Decoder(ABC):
         self._device = loader.device
         self._layers = layers
         self.context_length = context_length
+        self.static_steps = StaticSteps(self.compute_static) if loader.device.type == "cuda" else None
+        """Short passes with fixed shapes, where launching operators one by one is what takes time."""
 
     @property
     def device(self) -> str:
@@ -136,7 +135,9 @@ class Decoder(ABC):
         """See `CausalModel.new_cache`."""
         capacity = min(capacity, self.context_length)
         size = (self._layers, 2, self.heads.keys, capacity, self.heads.width)
-        return BufferedCache(torch.empty(size, dtype=self.dtype, device=self._device))
+        # Passes of fixed shape multiply what is not there yet by nought, which must be a number then.
+        allocate = torch.zeros if self.static_steps else torch.empty
+        return BufferedCache(allocate(size, dtype=self.dtype, device=self._device))
 
     @torch.inference_mode()
     def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
@@ -145,20 +146,27 @@ class Decoder(ABC):
         Raises:
             ValueError: the cache has no room for the tokens.
         """
-        buffer = cast(BufferedCache, cache).buffer
+        held = cast(BufferedCache, cache)
         start = len(cache.tokens)
         end = start + len(tokens)
-        if end > buffer.shape[3]:
-            raise ValueError(f"{end} tokens in a cache for {buffer.shape[3]}")
-        ids = torch.tensor(tokens, device=self._device)
-        mask = causal_mask(len(tokens), end, self.heads.queries // self.heads.keys, self.dtype, self._device)
-        logits = self.compute(ids, buffer, Span(start, end, mask), last)
+        if end > held.capacity:
+            raise ValueError(f"{end} tokens in a cache for {held.capacity}")
+        logits = self.static_steps.forward(tokens, held) if self.static_steps else None
+        if logits is None:
+            ids = torch.tensor(tokens, device=self._device)
+            span = SlicedSpan(start, end, self.heads.group, self.dtype, self._device)
+            logits = self.compute(ids, held.buffer, span, last)
         cache.extended(tokens)
-        return logits.float()
+        return logits[-last:].float()
+
+    def compute_static(self, ids: Tensor, positions: Tensor, buffer: Tensor) -> Tensor:
+        """Logits [n, vocabulary] after each of `ids` [n] at `positions` [n], without a size that changes."""
+        span = IndexedSpan(positions, buffer.shape[3], self.heads.group, self.dtype)
+        return self.compute(ids, buffer, span, len(ids))
 
     def attend(self, queries: Tensor, held: Tensor, span: Span, scale: float | None) -> Tensor:
         """Attention of `queries` [n, heads, width] over what is `held` [2, key heads, capacity, width]."""
-        keys, values = held[:, :, : span.end]
+        keys, values = span.visible(held)
         if self.precision == "int8" and 1 < len(queries) <= _DRAFTED:
             return attend_alone(queries, keys, values, scale)
         return attend(queries, keys, values, span.mask, scale)

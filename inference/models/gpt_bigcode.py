@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference.models.decoder import Decoder, Heads, Layer, Loader, Span
+from inference.models.decoder import Decoder, Heads, Layer, Loader
+from inference.models.span import Span
 
 _TANH = partial(functional.gelu, approximate="tanh")
 _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -134,7 +135,7 @@ class GptBigCode(Decoder):
     def compute(self, ids: Tensor, buffer: Tensor, span: Span, last: int) -> Tensor:
         """See `Decoder.compute`."""
         width, epsilon = (self._shape.width,), self._shape.epsilon
-        hidden = self._tokens(ids) + self._positions[span.start : span.end]
+        hidden = self._tokens(ids) + span.rows(self._positions)
         for block, held in zip(self._blocks, buffer, strict=True):
             joined = block.c_attn(functional.layer_norm(hidden, width, *block.norm_1, epsilon))
             hidden = hidden + block.attn_proj(self._attention(joined, held, span))
@@ -145,14 +146,13 @@ class GptBigCode(Decoder):
     def _attention(self, joined: Tensor, held: Tensor, span: Span) -> Tensor:
         """`joined` [n, queries, keys and values] over `held` [2, key heads, capacity, head width], which gets them."""
         heads, head_width = self._shape.heads, self.heads.width
-        new = slice(span.start, span.end)
         if self._shape.multi_query:
             queries, shared = joined[:, : self._shape.width], joined[:, self._shape.width :]
             queries = queries.view(-1, heads, head_width)
-            held[:, :, new] = shared.view(-1, 1, 2, head_width).permute(2, 1, 0, 3)
+            span.store(held, shared.view(-1, 1, 2, head_width).permute(2, 1, 0, 3))
         else:  # query, key and value of the first head, then of the second, and so on
             queries, *both = joined.view(-1, heads, 3, head_width).unbind(2)
-            held[:, :, new] = torch.stack(both).transpose(1, 2)
+            span.store(held, torch.stack(both).transpose(1, 2))
         return self.attend(queries, held, span, self._scale)
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference.models.decoder import Decoder, Heads, Layer, Loader, Span
+from inference.models.decoder import Decoder, Heads, Layer, Loader
+from inference.models.span import Span
 
 _QUERY, _KEY, _VALUE = (f"self_attn.{part}_proj" for part in "qkv")
 
@@ -148,13 +149,13 @@ class Llama(Decoder):
         heads, key_heads, head_width = self._shape.heads, self._shape.key_heads, self._shape.head_width
         split = joined.view(-1, heads + 2 * key_heads, head_width)
         turned = _rotated(split[:, : heads + key_heads], *rotation)
-        held[0, :, span.start : span.end] = turned[:, heads:].transpose(0, 1)
-        held[1, :, span.start : span.end] = split[:, heads + key_heads :].transpose(0, 1)
+        span.store(held[0], turned[:, heads:].transpose(0, 1))
+        span.store(held[1], split[:, heads + key_heads :].transpose(0, 1))
         return self.attend(turned[:, :heads], held, span, None)
 
     def _rotation(self, span: Span) -> tuple[Tensor, Tensor]:
         """Cosines and sines [n, 1, head width] of the new positions."""
-        angles = torch.arange(span.start, span.end, device=self._device).float()[:, None, None] * self._frequencies
+        angles = span.positions.float()[:, None, None] * self._frequencies
         angles = torch.cat([angles, angles], dim=-1)
         return angles.cos().to(self.dtype), angles.sin().to(self.dtype)
 

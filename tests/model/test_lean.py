@@ -56,7 +56,7 @@ def bigcode(**config: Any) -> PreTrainedModel:
     return _with_biases(checkpoints.model(300, **config))
 
 
-@pytest.mark.parametrize(
+EVERY_SHAPE = pytest.mark.parametrize(
     "reference",
     [
         bigcode(),
@@ -71,6 +71,9 @@ def bigcode(**config: Any) -> PreTrainedModel:
     ],
     ids=["bigcode", "multi-head", "unscaled", "untied", "llama", "grouped", "biased", "theta", "qwen2"],
 )
+
+
+@EVERY_SHAPE
 def test_every_position_has_logits_equal_to_transformers(reference: PreTrainedModel) -> None:
     exact = TransformersModel(reference)
     ours = lean_model(reference)
