@@ -29,22 +29,32 @@ class Token:
     logprob: float
 
 
-def prefill(
+def approach(
     model: CausalModel, cache: KeyValueCache, prompt: Sequence[int], chunk: int | Callable[[], int] = PREFILL_CHUNK
-) -> Generator[None, None, Tensor]:
-    """Bring `cache` to exactly `prompt`, reusing what it shares with it; yields after each chunk of `chunk` tokens.
+) -> Generator[None, None, list[int]]:
+    """Bring `cache` to `prompt` except for its last chunk, reusing what it shares with it; yields after each chunk.
 
-    Returns the logits [vocabulary] after the last prompt token. `prompt` has at least one token. A `chunk` that is a
-    function is asked before each.
+    Returns the last chunk, at least one token. A `chunk` that is a function is asked before each.
     """
     start = cache.rewind_to(prompt)
     while True:
         size = chunk if isinstance(chunk, int) else chunk()
-        logits = model.forward(prompt[start : start + size], cache)
+        if start + size >= len(prompt):
+            return list(prompt[start:])
+        model.forward(prompt[start : start + size], cache)
         start += size
-        if start >= len(prompt):
-            return logits[-1]
         yield
+
+
+def prefill(
+    model: CausalModel, cache: KeyValueCache, prompt: Sequence[int], chunk: int | Callable[[], int] = PREFILL_CHUNK
+) -> Generator[None, None, Tensor]:
+    """Bring `cache` to exactly `prompt`, at least one token, as `approach` does.
+
+    Returns the logits [vocabulary] after the last prompt token.
+    """
+    rest = yield from approach(model, cache, prompt, chunk)
+    return model.forward(rest, cache)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,47 +115,51 @@ def greedy(
 
 
 def drafted(
-    model: CausalModel, cache: KeyValueCache, logits: Tensor, choice: Choice, drafting: Drafting
+    model: CausalModel, cache: KeyValueCache, rest: Sequence[int], choice: Choice, drafting: Drafting
 ) -> Generator[Token, None, None]:
     """Decode the same tokens as `greedy` does, several a forward pass where a draft is right.
 
-    A drafted token counts where it is the one that the logits before it choose (greedy verification; Leviathan et al.
-    2023, arXiv:2211.17192). After each pass the cache holds what was decoded and nothing else.
+    Begins with `rest`, the prompt's last tokens, which are not in `cache` yet (see `approach`): what follows them is
+    drafted too. A drafted token counts where it is the one that the logits before it choose (greedy verification;
+    Leviathan et al. 2023, arXiv:2211.17192). After each pass the cache holds what was decoded and nothing else.
     """
-    token = _pick(logits[None], choice, is_first=True)[0]
     written: list[int] = []
     tally = drafting.tally
+    pending = list(rest)
     while True:
-        written.append(token.id)
-        yield token
-        if len(written) == choice.most:
-            return
-        room = LONGEST if choice.most is None else min(LONGEST, choice.most - len(written) - 1)
+        room = LONGEST + 1 - len(pending)
+        if choice.most is not None:
+            room = min(room, choice.most - len(written) - 1)
         proposed, match = drafting.propose(written, room) if room > 0 else ([], 0)
-        guesses = proposed[: drafting.length.choose(match, len(proposed))]
-        picked = _pick(model.forward([token.id, *guesses], cache, last=1 + len(guesses)), choice)
+        guesses = proposed[: drafting.length.choose(match, len(proposed), len(pending))]
+        logits = model.forward([*pending, *guesses], cache, last=1 + len(guesses))
+        picked = _pick(logits, choice, is_first=not written)
         right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
         cache.drop(len(guesses) - right)
         if guesses:
             drafting.length.learn(match, len(guesses), right)
-        elif (
-            proposed
-        ):  # not worth trying by what is known, which must not stay so for ever: seen to be right for nothing
+        elif proposed:
+            # Not worth trying by what is known, which must not stay so for ever: seen to be right for nothing.
             drafting.length.learn(match, 1, int(picked[0].id == proposed[0]))
-        tally.passes += 1
+        tally.passes += bool(written)
         tally.drafted += len(guesses)
         tally.accepted += right
-        for accepted in picked[:right]:
-            written.append(accepted.id)
-            yield accepted
-        token = picked[right]
+        for token in picked[: right + 1]:
+            written.append(token.id)
+            yield token
+            if len(written) == choice.most:
+                return
+        pending = [picked[right].id]
 
 
 def _pick(rows: Tensor, choice: Choice, is_first: bool = False) -> list[Token]:
     """The most probable token of `choice` after each of `rows` [n, at least vocabulary]."""
     rows = rows[:, : choice.vocabulary]
-    if banned := [*choice.forbidden, *(choice.forbidden_first if is_first else ())]:
-        rows = rows.index_fill(1, torch.tensor(banned, device=rows.device), -torch.inf)
+    if choice.forbidden:
+        rows = rows.index_fill(1, torch.tensor(choice.forbidden, device=rows.device), -torch.inf)
+    if is_first and choice.forbidden_first:
+        rows = rows.clone()
+        rows[0, choice.forbidden_first] = -torch.inf
     best, indexes = rows.max(dim=-1)
     ids = cast(list[int], cast(Any, indexes).tolist())
     logprobs = cast(list[float], cast(Any, best - rows.logsumexp(dim=-1)).tolist())

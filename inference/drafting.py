@@ -87,22 +87,25 @@ class DraftLength:
         # Before anything is learnt: a pair of equal tokens is half chance, eight are hardly ever.
         self._accepted = [*(min(0.3 + 0.08 * match, 0.9) for match in range(BY_MODEL)), _GUESSED]
 
-    def choose(self, match: int, most: int) -> int:
-        """The number of drafted tokens, 0 to `most`, that should yield most tokens a second."""
-        return self._best(match, most, 0.0)[0]
+    def choose(self, match: int, most: int, beside: int = 1) -> int:
+        """The number of drafted tokens, 0 to `most`, that should yield most tokens a second.
+
+        They are verified in one pass with `beside` tokens that must be computed anyway.
+        """
+        return self._best(match, most, beside, 0.0)[0]
 
     def rate(self, match: int, most: int, before_s: float = 0.0) -> float:
         """Tokens a second of the number that `choose` gives, where drafting them takes `before_s` seconds."""
-        return self._best(match, most, before_s)[1]
+        return self._best(match, most, 1, before_s)[1]
 
-    def _best(self, match: int, most: int, before_s: float) -> tuple[int, float]:
+    def _best(self, match: int, most: int, beside: int, before_s: float) -> tuple[int, float]:
         chance = min(self._accepted[min(match, BY_MODEL)], 0.98)
-        best, best_rate = 0, 1 / max(self._pace.seconds(1) + before_s, 1e-9)
+        best, best_rate = 0, 1 / max(self._pace.seconds(beside) + before_s, 1e-9)
         expected, product = 1.0, 1.0
         for count in range(1, min(most, LONGEST) + 1):
             product *= chance
             expected += product
-            if (rate := expected / max(self._pace.seconds(1 + count) + before_s, 1e-9)) > best_rate:
+            if (rate := expected / max(self._pace.seconds(beside + count) + before_s, 1e-9)) > best_rate:
                 best, best_rate = count, rate
         return best, best_rate
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from inference import instructions, prompt
 from inference.cache_pool import CachePool
 from inference.closing import closing_end
-from inference.decoding import Choice, Drafting, Tally, drafted, prefill
+from inference.decoding import Choice, Drafting, Tally, approach, drafted, prefill
 from inference.draft_model import DraftModel
 from inference.drafting import CopyDrafter, Drafter, DraftLength, as_string
 from inference.engines.base import Steps
@@ -21,6 +22,8 @@ from inference.pace import PacedModel
 from inference.request import Completion, Instruction, Request, Step
 from inference.stopping import completion_end, loop
 from inference.tokenizer import TextTokenizer
+
+_T = TypeVar("_T")
 
 MAX_PROMPT_TOKENS = 1024
 """A prompt this long takes seconds to prefill on two cores at 1.1 B.
@@ -150,8 +153,7 @@ class LocalEngine:
         ids = self._built(request, MAX_PROMPT_TOKENS)
         if len(ids) - self._pool.reusable(ids) > 1:
             cache = self._pool.take(ids, request.max_tokens)
-            for _ in prefill(self.model, cache, ids, self._chunk):
-                yield Step("prefill")
+            yield from _steps(prefill(self.model, cache, ids, self._chunk))
         return Completion("", self.name, len(ids), 0, 0, 0.0)
 
     def complete(self, request: Request) -> Steps:
@@ -225,14 +227,7 @@ class LocalEngine:
         """Continue a prompt until an end token, as many tokens as are allowed, or the task's own end."""
         cache, ids = task.cache, task.ids
         reused = cache.reusable(ids)
-        computing = prefill(self.model, cache, ids, self._chunk)
-        while True:
-            try:
-                next(computing)
-            except StopIteration as done:
-                logits = done.value
-                break
-            yield Step("prefill")
+        rest = yield from _steps(approach(self.model, cache, ids, self._chunk))
         most = min(task.max_tokens, self.model.context_length - len(ids))
         choice = Choice(self._forbidden, task.never_first, self._vocabulary, most)
         tally = Tally()
@@ -241,7 +236,7 @@ class LocalEngine:
         logprob = 0.0
         text = ""
         is_cut = False
-        for token in drafted(self.model, cache, logits, choice, drafting):
+        for token in drafted(self.model, cache, rest, choice, drafting):
             logprob += token.logprob
             written.append(token.id)
             if token.id in self._stop_ids:
@@ -267,6 +262,16 @@ class LocalEngine:
             drafted_tokens=tally.drafted,
             accepted_tokens=tally.accepted,
         )
+
+
+def _steps(computing: Generator[None, None, _T]) -> Generator[Step, None, _T]:
+    """What is computed, with a step to be abandoned at wherever it yields."""
+    while True:
+        try:
+            next(computing)
+        except StopIteration as done:
+            return done.value
+        yield Step("prefill")
 
 
 def _draft_texts(request: Request) -> list[str]:
