@@ -13,9 +13,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from inference.drafting import LONGEST, Drafter, DraftLength
+from inference.drafting import Drafter, DraftLength
 from inference.kv_cache import KeyValueCache
-from inference.models.base import CausalModel
+from inference.models.base import LONGEST_STEP, CausalModel
 
 PREFILL_CHUNK = 128
 """Tokens a prefill step where nothing else is said."""
@@ -29,7 +29,7 @@ class Token:
     logprob: float
 
 
-def approach(
+def prefill_except_last(
     model: CausalModel, cache: KeyValueCache, prompt: Sequence[int], chunk: int | Callable[[], int] = PREFILL_CHUNK
 ) -> Generator[None, None, list[int]]:
     """Bring `cache` to `prompt` except for its last chunk, reusing what it shares with it; yields after each chunk.
@@ -49,11 +49,11 @@ def approach(
 def prefill(
     model: CausalModel, cache: KeyValueCache, prompt: Sequence[int], chunk: int | Callable[[], int] = PREFILL_CHUNK
 ) -> Generator[None, None, Tensor]:
-    """Bring `cache` to exactly `prompt`, at least one token, as `approach` does.
+    """Bring `cache` to exactly `prompt`, at least one token, as `prefill_except_last` does.
 
     Returns the logits [vocabulary] after the last prompt token.
     """
-    rest = yield from approach(model, cache, prompt, chunk)
+    rest = yield from prefill_except_last(model, cache, prompt, chunk)
     return model.forward(rest, cache)[-1]
 
 
@@ -119,15 +119,15 @@ def drafted(
 ) -> Generator[Token, None, None]:
     """Decode the same tokens as `greedy` does, several a forward pass where a draft is right.
 
-    Begins with `rest`, the prompt's last tokens, which are not in `cache` yet (see `approach`): what follows them is
-    drafted too. A drafted token counts where it is the one that the logits before it choose (greedy verification;
-    Leviathan et al. 2023, arXiv:2211.17192). After each pass the cache holds what was decoded and nothing else.
+    Begins with `rest`, the prompt's last tokens, which are not in `cache` yet: what follows them is drafted too. A
+    drafted token counts where it is the one that the logits before it choose (greedy verification; Leviathan et al.
+    2023, arXiv:2211.17192). After each pass the cache holds what was decoded and nothing else.
     """
     written: list[int] = []
     tally = drafting.tally
     pending = list(rest)
     while True:
-        room = LONGEST + 1 - len(pending)
+        room = LONGEST_STEP - len(pending)
         if choice.most is not None:
             room = min(room, choice.most - len(written) - 1)
         proposed, match = drafting.propose(written, room) if room > 0 else ([], 0)

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from inference.models.base import LONGEST_STEP
 from inference.pace import Pace
 
-LONGEST = 16
+LONGEST = LONGEST_STEP - 1
 """Most tokens drafted at a time."""
 
 _LONGEST_MATCH = 24
@@ -28,7 +29,6 @@ _MEMORY = 0.9
 _GUESSED = 0.6
 """Chance of a small model's guess before anything is learnt."""
 
-_RECONSIDERED = 0.002
 _GAP = chr(0x10FFFF)
 """Between texts; no vocabulary has so many tokens."""
 
@@ -87,25 +87,25 @@ class DraftLength:
         # Before anything is learnt: a pair of equal tokens is half chance, eight are hardly ever.
         self._accepted = [*(min(0.3 + 0.08 * match, 0.9) for match in range(BY_MODEL)), _GUESSED]
 
-    def choose(self, match: int, most: int, beside: int = 1) -> int:
+    def choose(self, match: int, most: int, pending: int = 1) -> int:
         """The number of drafted tokens, 0 to `most`, that should yield most tokens a second.
 
-        They are verified in one pass with `beside` tokens that must be computed anyway.
+        They are verified in one pass with `pending` tokens that must be computed anyway.
         """
-        return self._best(match, most, beside, 0.0)[0]
+        return self._best(match, most, pending, 0.0)[0]
 
-    def rate(self, match: int, most: int, before_s: float = 0.0) -> float:
-        """Tokens a second of the number that `choose` gives, where drafting them takes `before_s` seconds."""
-        return self._best(match, most, 1, before_s)[1]
+    def rate(self, match: int, most: int, draft_s: float = 0.0) -> float:
+        """Tokens a second of the number that `choose` gives, where drafting them takes `draft_s` seconds."""
+        return self._best(match, most, 1, draft_s)[1]
 
-    def _best(self, match: int, most: int, beside: int, before_s: float) -> tuple[int, float]:
+    def _best(self, match: int, most: int, pending: int, draft_s: float) -> tuple[int, float]:
         chance = min(self._accepted[min(match, BY_MODEL)], 0.98)
-        best, best_rate = 0, 1 / max(self._pace.seconds(beside) + before_s, 1e-9)
+        best, best_rate = 0, 1 / max(self._pace.seconds(pending) + draft_s, 1e-9)
         expected, product = 1.0, 1.0
         for count in range(1, min(most, LONGEST) + 1):
             product *= chance
             expected += product
-            if (rate := expected / max(self._pace.seconds(beside + count) + before_s, 1e-9)) > best_rate:
+            if (rate := expected / max(self._pace.seconds(pending + count) + draft_s, 1e-9)) > best_rate:
                 best, best_rate = count, rate
         return best, best_rate
 
@@ -116,10 +116,6 @@ class DraftLength:
             self._accepted[place] = _MEMORY * self._accepted[place] + (1 - _MEMORY)
         if accepted < drafted:
             self._accepted[place] *= _MEMORY
-
-    def reconsider(self, match: int) -> None:
-        """Forget a little of what kept such a draft from being tried, so that some day it is."""
-        self._accepted[match] += _RECONSIDERED * (_GUESSED - self._accepted[match])
 
 
 Drafter = Callable[[Sequence[int], int], tuple[list[int], int]]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from inference.models.static_steps import BufferSteps
 
 
 class KeyValueCache(ABC):
@@ -76,8 +80,8 @@ class BufferedCache(KeyValueCache):
     def __init__(self, buffer: Tensor) -> None:
         super().__init__()
         self.buffer = buffer
-        self.static_steps: dict[int, Callable[[Sequence[int], int], Tensor]] = {}
-        """Passes over just this buffer by their size; see `models.static_steps`."""
+        self.static_steps: BufferSteps | None = None
+        """Passes over just this buffer; see `models.static_steps`."""
 
     @property
     def nbytes(self) -> int:

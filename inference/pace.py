@@ -20,7 +20,8 @@ _LOAD_FOLLOWS = 0.2
 _CURVE_FOLLOWS = 0.05
 """How fast what is known follows what is seen: the load of the machine soon, the cost of one size slowly."""
 
-_OUTLIER = 4.0
+_SHORTEST_S = 1e-6
+_OUTLIER = 2.0
 """A pass that took so many times as long as usual was interrupted by something else, and counts for no more."""
 
 
@@ -41,9 +42,9 @@ class Pace:
         seconds *= size / tokens if tokens > 64 else 1.0
         known = self._seconds.get(size)
         if known is None:
-            self._seconds[size] = seconds / self._load
+            self._seconds[size] = max(seconds, _SHORTEST_S) / self._load
             return
-        ratio = min(seconds / (known * self._load), _OUTLIER)
+        ratio = min(max(seconds / (known * self._load), 1 / _OUTLIER), _OUTLIER)
         self._load *= ratio**_LOAD_FOLLOWS
         self._seconds[size] = known * ratio**_CURVE_FOLLOWS
 

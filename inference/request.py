@@ -23,7 +23,8 @@ class Request:
     """1 asks for the rest of the line; more allow the block that is being opened or continued at the cursor."""
 
     closers: str = ""
-    """Brackets and quotes between the gap and `suffix`, which the editor has closed already. Not in the prompt."""
+    """Brackets and quotes that stand right behind the gap, whether `suffix` begins with them or not: what is written
+    ends where it would close them."""
 
     related: tuple[str, ...] = ()
     """Texts of other open files, the most related last: what is repeated from them comes sooner. Not in the prompt."""
@@ -73,7 +74,7 @@ class Completion:
     """Forward passes after the prompt's."""
 
     drafted_tokens: int = 0
-    """Tokens that were guessed for those passes."""
+    """Tokens that were guessed, for those passes and for the prompt's last."""
 
     accepted_tokens: int = 0
     """How many of them were right."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inference.decoding import prefill
-from inference.engines.local import LocalEngine
+from inference.engines.local import MAX_PROMPT_TOKENS, LocalEngine
 from inference.errors import ModelInvalidError
 from inference.request import Completion, Request
 
@@ -34,6 +34,9 @@ _PREFILL_TOKENS = 256
 _DECODE_TOKENS = 16
 _RUNS = 3
 _PACED = (1, 8, 64)
+_RUNS_TO_WARM, _RUNS_TO_WARM_GPU = 2, 8
+"""The first passes over new weights are slow; on a GPU, passes become graphs after a few."""
+
 _LONGEST_PACED_S = 1.0
 
 
@@ -127,18 +130,19 @@ def check(engine: LocalEngine) -> SelfCheck:
 def measure_pace(engine: LocalEngine) -> None:
     """Run a few passes, so that the engine knows from the first request on what they cost here.
 
-    The first passes over new weights are slow, so each size is run twice, and the second counts.
+    Of each size the last run counts.
     """
-    cache = engine.model.new_cache(max(_PACED))
+    cache = engine.model.new_cache(MAX_PROMPT_TOKENS)
+    runs = _RUNS_TO_WARM if engine.model.device == "cpu" else _RUNS_TO_WARM_GPU
     for tokens in _PACED:
         if engine.model.pace.seconds(tokens) > _LONGEST_PACED_S:
             return
         ids = [engine.tokenizer.highest_id] * tokens
-        for is_warm in (False, True):
+        for run in range(runs):
             started = time.perf_counter()
             int(engine.model.model.forward(ids, cache).argmax())
             cache.drop(tokens)
-            if is_warm:
+            if run == runs - 1:
                 engine.model.pace.record(tokens, time.perf_counter() - started)
 
 

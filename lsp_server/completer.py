@@ -110,7 +110,7 @@ class Completer:
 
         def keep(completion: Completion) -> None:
             self._forget_earlier_models()
-            self._cache.store(uri, accepted, trim(completion.text, accepted))
+            self._cache.store(uri, accepted, _trimmed(completion.text, accepted))
 
         self.foresight.shown(ask, keep)
 
@@ -160,14 +160,16 @@ class Completer:
     def _known(self, uri: str, cursor: Cursor) -> str | None:
         """What was computed already for `cursor`; see `SuggestionCache.find`.
 
-        Also what was suggested before a bracket of it was typed, and closed by the editor.
+        Also what was suggested, or is being written, since before a bracket of it was typed and closed by the editor.
         """
-        text = self._cache.find(uri, cursor)
-        closers = cursors.closers(cursor)
-        if text is not None or not closers:
+        if (text := self._cache.find(uri, cursor)) is not None:
             return text
-        earlier = self._cache.find(uri, cursors.unclosed(cursor)) or ""
-        return trim(before_closers(earlier, closers), cursor) or None
+        for place in cursors.less_closed(cursor):
+            if earlier := self._cache.find(uri, place):
+                fitting = before_closers(earlier, cursors.closers(cursor), cursor.line_prefix)
+                return _trimmed(fitting, cursor) or None
+        running = self.computations.running(uri)
+        return (_trimmed(running.ready(cursor), cursor) or None) if running else None
 
     async def _computed(self, uri: str, cursor: Cursor, invoked: bool) -> tuple[str | None, Completion | None]:
         """What the model suggests, or None where a call for another place has overtaken this one."""
@@ -176,7 +178,7 @@ class Completer:
             computation, completion = await self.computations.join(uri, cursor, invoked)
             if completion is None:
                 return None, None
-            text = trim(completion.text, computation.cursor)
+            text = _trimmed(completion.text, computation.cursor)
             if computation.generation == self._host.generation:
                 self._cache.store(uri, computation.cursor, text)
             if computation.cursor == cursor:
@@ -213,10 +215,16 @@ class Completer:
         limits = self.settings.completion
         return Request(
             prefix=cursor.prefix,
-            suffix=cursors.unclosed(cursor).suffix,
+            # Whoever insists wants something there: a model that sees the bracket does not begin with it.
+            suffix=cursor.suffix if invoked else cursors.unclosed(cursor).suffix,
             closers=cursors.closers(cursor),
             insist=invoked,
             max_tokens=limits.max_tokens,
             max_lines=cursors.line_limit(cursor, limits.max_lines),
             related=self._related(uri),
         )
+
+
+def _trimmed(text: str, cursor: Cursor) -> str:
+    """What is shown of a completion, which ends in front of what stands closed behind the cursor."""
+    return trim(text, cursors.unclosed(cursor))

@@ -11,8 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from inference.closing import closing_end
 from inference.request import CancelToken, Completion, Step
-from lsp_server.cursor import Cursor, unclosed
+from lsp_server.cursor import Cursor, closers, less_closed
 
 _GRACE_S = 0.02
 """Clients cancel a request, change the text and ask anew, in no certain order: so long an orphan may live."""
@@ -54,11 +55,25 @@ class Computation:
         """
         if cursor == self.cursor:
             return True
-        suffixes = (cursor.suffix, unclosed(cursor).suffix)
-        if self.cursor.suffix not in suffixes or not cursor.prefix.startswith(self.cursor.prefix):
-            return False
-        typed = cursor.prefix[len(self.cursor.prefix) :]
-        return self.written.startswith(typed) and self.written != typed
+        rest = self._rest(cursor)
+        return bool(rest) and self._end(rest, cursor) != 0
+
+    def ready(self, cursor: Cursor) -> str:
+        """What is for `cursor` in the text so far, where nothing more can come: it ends in front of a new bracket."""
+        rest = self._rest(cursor)
+        return rest[: self._end(rest, cursor) or 0]
+
+    def _rest(self, cursor: Cursor) -> str:
+        """What is written beyond `cursor`, if that is where typing it along leads."""
+        written, typed = self.written, cursor.prefix[len(self.cursor.prefix) :]
+        if not cursor.prefix.startswith(self.cursor.prefix) or not written.startswith(typed):
+            return ""
+        is_same = any(place.suffix == self.cursor.suffix for place in (cursor, *less_closed(cursor)))
+        return written[len(typed) :] if is_same else ""
+
+    def _end(self, rest: str, cursor: Cursor) -> int | None:
+        """Where it ends in front of brackets that were put behind `cursor` since, if there are any."""
+        return None if cursor.suffix == self.cursor.suffix else closing_end(rest, closers(cursor), cursor.line_prefix)
 
     def is_for(self, cursor: Cursor, invoked: bool) -> bool:
         """Whether a request at `cursor` should wait for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lsp_server.documents import Snapshot
@@ -51,9 +52,9 @@ def may_suggest(cursor: Cursor) -> bool:
 
 
 def closers(cursor: Cursor) -> str:
-    """What an editor has put right behind the cursor to close what is open before it: brackets, and a string's end.
+    """Brackets, and a string's end, right behind the cursor: put there by the editor, or long before.
 
-    Empty where code follows.
+    Empty where code follows, or where a quote begins a string.
     """
     found = _CLOSING.match(cursor.line_suffix)
     if found is None or not may_suggest(cursor):
@@ -63,8 +64,14 @@ def closers(cursor: Cursor) -> str:
 
 
 def unclosed(cursor: Cursor) -> Cursor:
-    """The same place as it would be if the editor had closed nothing."""
+    """The same place as it would be if nothing stood closed behind it."""
     return replace(cursor, suffix=cursor.suffix[len(closers(cursor)) :])
+
+
+def less_closed(cursor: Cursor) -> Iterator[Cursor]:
+    """The same place with fewer closers, as it was before the editor put these there."""
+    for count in range(1, len(closers(cursor)) + 1):
+        yield replace(cursor, suffix=cursor.suffix[count:])
 
 
 def line_limit(cursor: Cursor, max_lines: int) -> int:

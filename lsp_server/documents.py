@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lsp_server.position_encoding import PositionEncoding, index_from_units, units_from_index
 
 _PAIRS = frozenset({"()", "[]", "{}", '""', "''", "``"})
+_CLOSERS = frozenset(")]}")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
@@ -83,8 +84,10 @@ class Document:
         start, end = min(start, end), max(start, end)
         first, first_column = self._locate(start)
         last, last_column = self._locate(end)
-        # Editors put a closing bracket or quote behind the cursor, not before it.
-        self.edited_at = sum(map(len, self._lines[:first])) + first_column + len(text) - (text in _PAIRS)
+        # Editors put a closing bracket or quote behind the cursor: with the opening one, or in an edit of its own.
+        at = sum(map(len, self._lines[:first])) + first_column
+        if text not in _CLOSERS or at != self.edited_at or (last, last_column) != (first, first_column):
+            self.edited_at = at + len(text) - (text in _PAIRS)
         segment = self._lines[first][:first_column] + text + self._lines[last][last_column:]
         if first > 0 and segment.startswith("\n") and self._lines[first - 1].endswith("\r"):
             first -= 1  # a carriage return and a line feed that the edit brings together become one line end

@@ -86,18 +86,21 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
     engine.notes = (*_left_to_right_note(spec, infill, found), *self_test(engine))
     measure_pace(engine)
     if spec.drafts == "auto" and checkpoint.outline.parameters >= _WORTH_DRAFTING:
-        engine.draft_model = _draft_model(engine, report)
+        engine.draft_model = _draft_model(engine)
+        if engine.draft_model:
+            engine.notices += (f"{spec.name}: the embedded model guesses ahead (model.drafts)",)
     for notice in engine.notices:
         log.info("%s", notice)
     return engine
 
 
-def _draft_model(engine: LocalEngine, report: Report) -> DraftModel | None:
+def _draft_model(engine: LocalEngine) -> DraftModel | None:
     """The embedded model, to guess ahead for `engine`; None where it can't be had, which is no reason to fail."""
     try:
-        small = _load(ModelSpec(device="cpu", precision="fp32"), source.find(EMBEDDED, ""), report)
-    except (ModelError, RuntimeError, OSError, MemoryError) as error:
-        log.info("no drafts from the embedded model: %s", reason(error))
+        spec = ModelSpec(EMBEDDED, device="cpu", precision="fp32", drafts="never")
+        small = _load(spec, source.find(spec.name), _unheard)
+    except Exception as error:
+        log.warning("no drafts from the embedded model (%s: %s)", type(error).__name__, reason(error))
         return None
     return DraftModel(small, engine.tokenizer)
 

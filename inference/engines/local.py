@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from inference import instructions, prompt
 from inference.cache_pool import CachePool
-from inference.closing import closing_end
-from inference.decoding import Choice, Drafting, Tally, approach, drafted, prefill
+from inference.closing import before_closers, closing_end
+from inference.decoding import Choice, Drafting, Tally, drafted, prefill, prefill_except_last
 from inference.draft_model import DraftModel
 from inference.drafting import CopyDrafter, Drafter, DraftLength, as_string
 from inference.engines.base import Steps
@@ -148,12 +148,12 @@ class LocalEngine:
         for text in _draft_texts(request):
             self.tokenizer.encode(text)
             yield Step("prefill")
-        if self.draft_model:
-            yield from self.draft_model.prepare(request)
         ids = self._built(request, MAX_PROMPT_TOKENS)
         if len(ids) - self._pool.reusable(ids) > 1:
             cache = self._pool.take(ids, request.max_tokens)
             yield from _steps(prefill(self.model, cache, ids, self._chunk))
+        if self.draft_model:
+            yield from self.draft_model.prepare(request)
         return Completion("", self.name, len(ids), 0, 0, 0.0)
 
     def complete(self, request: Request) -> Steps:
@@ -162,10 +162,12 @@ class LocalEngine:
         if not ids:  # left to right, at the start of a file: nothing to continue
             return Completion("", self.name, 0, 0, 0, 0.0)
 
+        line_prefix = request.prefix[request.prefix.rfind("\n") + 1 :]
+
         def end(text: str) -> tuple[str, bool]:
             ends = (
                 completion_end(text, request.prefix, request.max_lines, request.insist),
-                closing_end(text, request.closers),
+                closing_end(text, request.closers, line_prefix),
             )
             cut = min((end for end in ends if end is not None), default=None)
             return (text, False) if cut is None else (text[:cut], True)
@@ -182,7 +184,10 @@ class LocalEngine:
             propose=draft_model.drafter(request, copies, length) if draft_model else copies.propose,
             never_first=self._stop_ids if request.insist else (),
         )
-        return (yield from self._write(task))
+        if draft_model:
+            yield from draft_model.prepare(request)
+        written = yield from self._write(task)
+        return replace(written, text=before_closers(written.text, request.closers, line_prefix))
 
     def answer(self, instruction: Instruction) -> Steps:
         """Answer `instruction`; see `Engine.answer`. It has a cache of its own, so that completions keep theirs."""
@@ -227,7 +232,7 @@ class LocalEngine:
         """Continue a prompt until an end token, as many tokens as are allowed, or the task's own end."""
         cache, ids = task.cache, task.ids
         reused = cache.reusable(ids)
-        rest = yield from _steps(approach(self.model, cache, ids, self._chunk))
+        rest = yield from _steps(prefill_except_last(self.model, cache, ids, self._chunk))
         most = min(task.max_tokens, self.model.context_length - len(ids))
         choice = Choice(self._forbidden, task.never_first, self._vocabulary, most)
         tally = Tally()

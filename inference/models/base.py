@@ -9,6 +9,9 @@ from torch import Tensor
 
 from inference.kv_cache import KeyValueCache
 
+LONGEST_STEP = 17
+"""Most tokens of a decode step: the newest one, and those drafted after it."""
+
 
 class CausalModel(Protocol):
     """A causal language model on one device."""

@@ -17,11 +17,9 @@ from torch import Tensor
 
 from inference.kv_cache import BufferedCache, KeyValueCache
 from inference.models.attention import attend, attend_alone
+from inference.models.base import LONGEST_STEP
 from inference.models.span import IndexedSpan, SlicedSpan, Span
 from inference.models.static_steps import StaticSteps
-
-_DRAFTED = 17
-"""Longest pass that verifies a draft: a token and sixteen guesses after it."""
 
 Layer = Callable[[Tensor], Tensor]
 """A matrix, with or without a bias, in whatever precision: [n, in] → [n, out]."""
@@ -123,7 +121,7 @@ class Decoder(ABC):
         self._device = loader.device
         self._layers = layers
         self.context_length = context_length
-        self.static_steps = StaticSteps(self.compute_static) if loader.device.type == "cuda" else None
+        self.static_steps = StaticSteps() if loader.device.type == "cuda" else None
         """Short passes with fixed shapes, where launching operators one by one is what takes time."""
 
     @property
@@ -151,7 +149,7 @@ class Decoder(ABC):
         end = start + len(tokens)
         if end > held.capacity:
             raise ValueError(f"{end} tokens in a cache for {held.capacity}")
-        logits = self.static_steps.forward(tokens, held) if self.static_steps else None
+        logits = self.static_steps.forward(self.compute_static, tokens, held) if self.static_steps else None
         if logits is None:
             ids = torch.tensor(tokens, device=self._device)
             span = SlicedSpan(start, end, self.heads.group, self.dtype, self._device)
@@ -160,16 +158,26 @@ class Decoder(ABC):
         return logits[-last:].float()
 
     def compute_static(self, ids: Tensor, positions: Tensor, buffer: Tensor) -> Tensor:
-        """Logits [n, vocabulary] after each of `ids` [n] at `positions` [n], without a size that changes."""
+        """Logits [n, vocabulary] after each of `ids` [n] at `positions` [n], in shapes that depend on nothing else."""
         span = IndexedSpan(positions, buffer.shape[3], self.heads.group, self.dtype)
         return self.compute(ids, buffer, span, len(ids))
 
     def attend(self, queries: Tensor, held: Tensor, span: Span, scale: float | None) -> Tensor:
         """Attention of `queries` [n, heads, width] over what is `held` [2, key heads, capacity, width]."""
         keys, values = span.visible(held)
-        if self.precision == "int8" and 1 < len(queries) <= _DRAFTED:
+        if self.precision == "int8" and 1 < len(queries) <= LONGEST_STEP:
             return attend_alone(queries, keys, values, scale)
         return attend(queries, keys, values, span.mask, scale)
+
+    def one_by_one(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        """`function`, which works on each number by itself, of `rows` [n, width].
+
+        Threads share numbers out, and what is left over at a thread's end is computed by other instructions, which may
+        differ in the last bit. In int8 that must not depend on n; see `attention.attend_alone`.
+        """
+        if self.precision == "int8" and 1 < len(rows) <= LONGEST_STEP:
+            return torch.cat([function(rows[at : at + 1]) for at in range(len(rows))])
+        return function(rows)
 
     @abstractmethod
     def compute(self, ids: Tensor, buffer: Tensor, span: Span, last: int) -> Tensor:

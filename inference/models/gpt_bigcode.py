@@ -140,7 +140,7 @@ class GptBigCode(Decoder):
             joined = block.c_attn(functional.layer_norm(hidden, width, *block.norm_1, epsilon))
             hidden = hidden + block.attn_proj(self._attention(joined, held, span))
             inner = block.c_fc(functional.layer_norm(hidden, width, *block.norm_2, epsilon))
-            hidden = hidden + block.mlp_proj(self._activation(inner))
+            hidden = hidden + block.mlp_proj(self.one_by_one(self._activation, inner))
         return self._head(functional.layer_norm(hidden[-last:], width, *self._final, epsilon))
 
     def _attention(self, joined: Tensor, held: Tensor, span: Span) -> Tensor:

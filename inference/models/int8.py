@@ -156,7 +156,8 @@ class Int8Matrix:
         largest = torch.maximum(activations.amax(-1, keepdim=True), activations.amin(-1, keepdim=True).neg_())
         scale = largest.clamp_(min=_SMALLEST).mul_(1 / self._kernel.levels)
         product = self._kernel.product(activations / scale, self._packed)
-        return product.mul_(scale) if self._bias is None else torch.addcmul(self._bias, product, scale)
+        product.mul_(scale)  # and then the sum: in one operator, some processors would round once, and others twice
+        return product if self._bias is None else product.add_(self._bias)
 
 
 class Int8Table:

@@ -141,7 +141,7 @@ class Llama(Decoder):
             joined = block.qkv(functional.rms_norm(hidden, width, block.norm_1, shape.epsilon))
             hidden = hidden + block.o_proj(self._attention(joined, rotation, held, span))
             gate, up = block.gate_up(functional.rms_norm(hidden, width, block.norm_2, shape.epsilon)).chunk(2, dim=-1)
-            hidden = hidden + block.down(functional.silu(gate) * up)
+            hidden = hidden + block.down(self.one_by_one(functional.silu, gate) * up)
         return self._head(functional.rms_norm(hidden[-last:], width, self._final, shape.epsilon))
 
     def _attention(self, joined: Tensor, rotation: tuple[Tensor, Tensor], held: Tensor, span: Span) -> Tensor:

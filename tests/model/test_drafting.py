@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.cache_pool import CachePool
-from inference.decoding import Choice, Drafting, Tally, approach, drafted, greedy, prefill
+from inference.decoding import Choice, Drafting, Tally, drafted, greedy, prefill, prefill_except_last
 from inference.drafting import CopyDrafter, DraftLength, as_string
 from inference.engines.local import About, LocalEngine
 from inference.pace import Pace, PacedModel
@@ -30,7 +30,7 @@ MOST = 30
 class Always(DraftLength):
     """Drafts as much as it may, whatever was learnt."""
 
-    def choose(self, match: int, most: int, beside: int = 1) -> int:
+    def choose(self, match: int, most: int, pending: int = 1) -> int:
         return most
 
 
@@ -56,7 +56,7 @@ def test_drafted_equals_greedy_even_with_drafts_that_are_wrong_on_purpose(
         return [one if rng.random() < right else rng.randrange(VOCABULARY) for one in after], 5
 
     cache = model.new_cache(200)  # type: ignore[attr-defined]
-    rest = finished(approach(model, cache, PROMPT, chunk))  # type: ignore[arg-type]
+    rest = finished(prefill_except_last(model, cache, PROMPT, chunk))  # type: ignore[arg-type]
     tally = Tally()
     drafting = Drafting(propose, Always(Pace()), tally)
     got: list[int] = []
@@ -131,7 +131,7 @@ def test_an_engine_writes_the_same_with_and_without_drafts() -> None:
         cut = rng.randrange(100, len(text) - 100)
         request = Request(text[:cut], text[cut:], max_tokens=24, max_lines=9, related=(text,), insist=True)
         plain = LocalEngine("tiny", LEAN, TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
-        plain._draft_length.choose = lambda match, most, beside=1: 0  # type: ignore[method-assign]
+        plain._draft_length.choose = lambda match, most, pending=1: 0  # type: ignore[method-assign]
         finished(one.prepare(request))
         with_drafts, without = complete(one, request), complete(plain, request)
         assert with_drafts.text == without.text
@@ -217,7 +217,7 @@ def test_drafts_that_were_given_up_come_back_when_they_would_have_been_right() -
         length.learn(match=5, drafted=8, accepted=0)
     assert length.choose(5, 8) == 0
     cache = LEAN.new_cache(200)
-    rest = finished(approach(LEAN, cache, PROMPT))
+    rest = finished(prefill_except_last(LEAN, cache, PROMPT))
     drafting = Drafting(lambda written, most: (expected[len(written) : len(written) + most], 5), length)
     assert [token.id for token in drafted(LEAN, cache, rest, Choice(most=MOST), drafting)] == expected
     assert drafting.tally.accepted > 0

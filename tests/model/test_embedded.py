@@ -7,6 +7,7 @@ import pytest
 from inference.checkpoints.embedded import FOLDER
 from inference.checkpoints.load import load_engine
 from inference.checkpoints.spec import ModelSpec
+from inference.closing import before_closers
 from inference.engines.local import LocalEngine
 from inference.request import Request
 from inference.self_check import check
@@ -61,3 +62,14 @@ def test_it_answers_on_a_blank_line_in_a_body(engine: LocalEngine) -> None:
     """The weights would write a control token there, as if the prompt went on: those are never chosen."""
     request = Request("class Box:\n    def __init__(self, width):\n        ", "\n\n\nx = 1\n", max_lines=3)
     assert complete(engine, request).text.strip()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix"), [("class A:\n    def __init__(", ":\n        pass\n"), ("print(len(", "\n")]
+)
+def test_it_ends_in_front_of_what_stands_closed(engine: LocalEngine, prefix: str, suffix: str) -> None:
+    closers = ")" * prefix.count("(")
+    free = complete(engine, Request(prefix, suffix, max_tokens=24))
+    bound = complete(engine, Request(prefix, suffix, max_tokens=24, closers=closers))
+    assert bound.text == before_closers(free.text, closers, prefix.rsplit("\n", maxsplit=1)[-1]) != free.text
+    assert bound.generated_tokens < free.generated_tokens

@@ -248,6 +248,35 @@ async def test_a_suggestion_is_typed_along_over_brackets_that_the_editor_closes(
     assert len(engine.requests) == 1
 
 
+async def test_a_suggestion_in_a_bracket_is_typed_along_over_another_one() -> None:
+    engine = ScriptedEngine("a, b[0])")
+    completer = await completer_with(engine)
+    assert await suggest(completer, "f(‸)\n") == "a, b[0])"  # an engine would have ended it before the bracket
+    assert await suggest(completer, "f(a, b[‸])\n") == "0"
+    assert len(engine.requests) == 1
+
+
+async def test_what_is_written_already_is_not_waited_for_in_a_new_bracket() -> None:
+    engine = ScriptedEngine("f(a)\n" + 500 * "x", step_s=0.01)
+    completer = await completer_with(engine)
+    first = asyncio.ensure_future(suggest(completer, "    ‸\n", invoked=True))
+    await until(lambda: (running := completer.computations.running("file:///a.py")) and "\n" in running.written)
+    assert await asyncio.wait_for(suggest(completer, "    f(‸)\n"), 1) == "a"
+    assert len(engine.requests) == 1
+    await first
+
+
+async def test_an_explicit_request_shows_the_model_what_stands_closed() -> None:
+    engine = ScriptedEngine("value")
+    await suggest(await completer_with(engine), "f(‸)\n", invoked=True)
+    assert (engine.requests[0].closers, engine.requests[0].suffix) == (")", ")\n")
+
+
+async def test_brackets_of_a_suggestion_itself_are_not_trimmed() -> None:
+    completer = await completer_with(ScriptedEngine("a(b(c(1)))"))
+    assert await suggest(completer, "f(g(h(‸)))\n") == "a(b(c(1)))"
+
+
 async def test_a_running_computation_is_kept_over_brackets_that_the_editor_closes() -> None:
     engine = ScriptedEngine("(value)", step_s=0.03)
     completer = await completer_with(engine)
@@ -256,8 +285,10 @@ async def test_a_running_computation_is_kept_over_brackets_that_the_editor_close
         await asyncio.sleep(0.001)
     edited(completer, "f(‸)")
     first.cancel()
+    await asyncio.sleep(0.05)
     assert await suggest(completer, "f(‸)") == "value"
     assert len(engine.requests) == 1
+    assert completer.statistics.kept == 1
 
 
 async def test_text_that_takes_another_way_stops_the_computation_before_anybody_asks() -> None:

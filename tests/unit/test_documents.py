@@ -171,6 +171,15 @@ def test_where_the_last_edit_ends_is_known(
     assert document.edited_at is None
 
 
+def test_a_bracket_that_the_editor_closes_in_an_edit_of_its_own_stays_behind_the_cursor() -> None:
+    document = Document("file:///a", "python", 1, "f\n", PositionEncoding.UTF16)
+    document.replace(Position(0, 1), Position(0, 1), "(")
+    document.replace(Position(0, 2), Position(0, 2), ")")
+    assert document.edited_at == 2
+    document.replace(Position(0, 3), Position(0, 3), ")")
+    assert document.edited_at == 4
+
+
 def test_the_other_documents_come_in_the_order_of_their_last_change() -> None:
     documents = Documents()
     for name in "abc":
