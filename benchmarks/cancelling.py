@@ -20,7 +20,7 @@ async def cancel_ms(model: str) -> float:
     Cancels come after 10 to 400 ms, so that prefill and decoding are both hit. An empty `model` is the embedded one.
     """
     settings = Settings(
-        model=ModelSettings(name=model) if model else ModelSettings(),
+        model=ModelSettings(name=model, drafts="never") if model else ModelSettings(),
         completion=CompletionSettings(debounce_ms=0, warm_up="never"),
     )
     completer, status = await ready_completer(settings)

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import torch
-from baselines import LlamaCpp, generate
+from baselines import LlamaCpp, Task, generate
 
 from inference.checkpoints.load import load_engine
 from inference.checkpoints.spec import ModelSpec
@@ -42,7 +42,7 @@ def read_bandwidth() -> float:
 def measure_fimd(folder: Path) -> dict[str, float]:
     """Our int8, no drafts; with what it takes to be ready, and what several tokens at once cost."""
     started = time.perf_counter()
-    engine = load_engine(ModelSpec(str(folder), precision="int8"))
+    engine = load_engine(ModelSpec(str(folder), precision="int8", drafts="never"))
     ready_s = time.perf_counter() - started
     model = engine.model.model
     prefill: list[float] = []
@@ -80,16 +80,16 @@ def _matrices(engine: Any) -> list[Sequence[int]]:
 def measure_generate(folder: Path) -> dict[str, float]:
     """`generate()`: the prompt and one token, and what fifteen more take."""
     write = generate(folder)
-    one = [_seconds(lambda: write(PROMPT, 1)) for _ in range(_RUNS)]
-    more = [_seconds(lambda: write(PROMPT, 1 + DECODED)) for _ in range(_RUNS)]
+    one = [_seconds(lambda: write(Task(PROMPT, 1))) for _ in range(_RUNS)]
+    more = [_seconds(lambda: write(Task(PROMPT, 1 + DECODED))) for _ in range(_RUNS)]
     return _rates(one, [longer - shorter for longer, shorter in zip(more, one, strict=True)])
 
 
 def measure_llama(file: Path) -> dict[str, float]:
     """llama.cpp, by its own clock."""
     server = LlamaCpp(file, torch.get_num_threads())
-    server.complete(PROMPT, 2, cached=False)
-    timings = [server.complete(PROMPT, DECODED, cached=False)["timings"] for _ in range(_RUNS)]
+    server.complete(Task(PROMPT, 2), cached=False)
+    timings = [server.complete(Task(PROMPT, DECODED), cached=False)["timings"] for _ in range(_RUNS)]
     rates = {name: [run[f"{key}_per_second"] for run in timings] for name, key in _LLAMA_KEYS.items()}
     return {name: statistics.median(values) for name, values in rates.items()}
 

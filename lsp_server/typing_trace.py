@@ -42,7 +42,12 @@ class Typist:
     """One person."""
 
     def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._random = random.Random(seed)
+
+    def begin(self, number: int) -> None:
+        """Type passage `number` as always: what happened in those before it changes nothing."""
+        self._random = random.Random(f"{self._seed}, {number}")
 
     def passages(self, text: str, count: int, size: int = 160) -> list[Passage]:
         """At most `count` places of a file where about `size` characters are typed in: indented code, far apart."""
@@ -58,7 +63,8 @@ class Typist:
         for start in sorted(self._random.sample(starts, min(len(starts), 4 * count))):
             end = text.find("\n", start + size)
             free = not chosen or start > chosen[-1].start + len(chosen[-1].text) + 4 * size
-            if free and 0 < end < len(text) - size and text[start:end].isascii():
+            is_code = text.count('"""', 0, start) % 2 == 0 and '"""' not in text[start:end]
+            if free and is_code and 0 < end < len(text) - size and text[start:end].isascii():
                 chosen.append(Passage(start, text[start:end]))
         return chosen[:count]
 

@@ -77,8 +77,8 @@ def summary(tally: Tally) -> dict[str, float]:
     """Figures of a replay: milliseconds, shares of 1, counts.
 
     The percentiles are of what a person waits for: from the last key of a burst to new ghost text, however long it
-    takes. `shown`, `typed_along`, `empty` and `overtaken` are the requests that raced with a next key; `shown` is ghost
-    text that was new, not what was there already and typed along.
+    takes; `empty_p50_ms` where none came. `shown`, `typed_along`, `empty` and `overtaken` are the requests that raced
+    with a next key; `shown` is ghost text that was new, not what was there already and typed along.
     """
     counts = {name: tally.after[name] - tally.before[name] for name in tally.after}
     useful = counts["prompt_tokens"] - counts["reused_tokens"] + counts["generated_tokens"]
@@ -86,12 +86,14 @@ def summary(tally: Tally) -> dict[str, float]:
     return {
         "keys": tally.keys,
         "awaited": len(tally.awaited_ms),
+        "awaited_empty": len(tally.awaited_empty_ms),
         "requests": tally.requests,
         "shown": len(tally.shown_ms),
         "typed_along": tally.typed_along,
         "empty": tally.empty,
         "overtaken": len(tally.overtaken_ms),
         **{f"p{share}_ms": percentile(tally.awaited_ms, share) for share in (50, 75, 95)},
+        "empty_p50_ms": percentile(tally.awaited_empty_ms, 50),
         "answered_before_next_key": _share(answered, tally.requests),
         "answered_from_cache": _share(counts["from_cache"], counts["requests"]),
         "reused_share": _share(counts["reused_tokens"], counts["prompt_tokens"]),

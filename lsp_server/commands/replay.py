@@ -31,12 +31,16 @@ class Tally:
     """What happened, key by key. A request that no key follows counts nowhere.
 
     Now and then the person stops typing until ghost text comes: what that takes is in `awaited_ms`, and nowhere else.
+    Where nothing comes, it is in `awaited_empty_ms`, and the person stops again after the next key.
     """
 
     keys: int = 0
     requests: int = 0
     awaited_ms: list[float] = field(default_factory=list[float])
     """From the last key to new ghost text, when the person waited for it."""
+
+    awaited_empty_ms: list[float] = field(default_factory=list[float])
+    """From the last key to the answer that there is nothing, when the person waited for it."""
 
     shown_ms: list[float] = field(default_factory=list[float])
     """From the key to ghost text that was not there before, where it came before the next key."""
@@ -99,8 +103,9 @@ async def replay(plan: Plan, on_key: Callable[[int], None]) -> Tally:
         hands = _Hands(editor, typist, tally)
         for number, (file, text) in enumerate(zip(plan.files, texts, strict=True)):
             editor.open(file.with_name(f"bench-{number}-{file.name}"), _without(text, passages[number]), 0)
-            for passage in passages[number]:
+            for place, passage in enumerate(passages[number]):
                 await asyncio.sleep(_JUMP_S)
+                typist.begin(1000 * number + place)
                 await hands.type_in(passage, lambda: on_key(tally.keys))
             if editor.text != text:
                 raise ReplayError(f"what was typed into {file.name} is not what the file says: the replay is wrong")
@@ -156,7 +161,7 @@ class _Hands:
             await asyncio.sleep(key.pause_s)
             return 0
         self._until_stop -= 1
-        if self._until_stop <= 0 and await self._await_ghost(self._asking):
+        if self._until_stop <= 0 and not self._expected and await self._await_ghost(self._asking):
             self._until_stop = self._typist.burst()
         until = time.perf_counter() + key.pause_s
         await asyncio.wait({self._asking}, timeout=key.pause_s)
@@ -173,18 +178,16 @@ class _Hands:
         return 0
 
     async def _await_ghost(self, asking: asyncio.Task[Ghost]) -> bool:
-        """Stop until an answer comes; whether it was new ghost text, which is what people stop for."""
+        """Stop until an answer comes; whether it was ghost text, which is what people stop for."""
         await asyncio.wait({asking}, timeout=_PATIENCE_S)
+        self._tally.requests -= 1  # it is counted here, and not among those that raced with a key
+        self._awaited = True
         if not asking.done():
             self._tally.awaited_ms.append(1000 * _PATIENCE_S)
             return True
         ghost = asking.result()
-        is_new = bool(ghost.text) and ghost.text != self._expected
-        if is_new:
-            self._tally.awaited_ms.append(ghost.latency_ms)
-            self._tally.requests -= 1  # it is counted here, and not among those that raced with a key
-            self._awaited = True
-        return is_new
+        (self._tally.awaited_ms if ghost.text else self._tally.awaited_empty_ms).append(ghost.latency_ms)
+        return bool(ghost.text)
 
     def _is_right(self, ghost: str, rest: str) -> bool:
         closes = self._closers and any(character in ")]}" for character in ghost)
@@ -206,7 +209,9 @@ class _Hands:
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
-            self._tally.overtaken_ms.append(1000 * (pressed - self._asked_s))
+            if not self._awaited:
+                self._tally.overtaken_ms.append(1000 * (pressed - self._asked_s))
+            self._awaited = False
         follows = not key.deletes and self._expected.startswith(key.text)
         self._expected = self._expected[len(key.text) :] if follows else ""
         self._asked_s = pressed
@@ -235,7 +240,7 @@ class _Hands:
             self._awaited = False
         elif not ghost.text:
             self._tally.empty += 1
-        elif self._expected and ghost.text == self._expected:
+        elif self._expected.startswith(ghost.text):  # all of it, or what of it fits into a bracket closed since
             self._tally.typed_along += 1
         else:
             self._tally.shown_ms.append(ghost.latency_ms)
@@ -245,12 +250,12 @@ class _Hands:
     async def _finish(self) -> None:
         """Leave the passage: what is still asked for is no longer wanted."""
         if self._asking is not None:
-            self._tally.requests -= 1  # no key follows it
+            self._tally.requests -= not self._awaited  # no key follows it
             self._asking.cancel()
             with suppress(asyncio.CancelledError):
                 await self._asking
             self._asking = None
-        self._expected = ""
+        self._expected, self._awaited = "", False
 
 
 def _closes_on_line(opener: str, rest: str) -> bool:

@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from itertools import islice
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import PreTrainedModel
 
 from inference.cache_pool import CachePool
 from inference.decoding import Choice, Drafting, Tally, drafted, greedy, prefill, prefill_except_last
 from inference.drafting import CopyDrafter, DraftLength, as_string
 from inference.engines.local import About, LocalEngine
+from inference.models import int8
 from inference.pace import Pace, PacedModel
 from inference.request import Request
 from inference.tokenizer import TextTokenizer
 from tests.model import checkpoints
 from tests.model.lean_models import lean_model
 from tests.model.test_decoding import BACKEND, REFERENCE_MODEL, STARCODER, VOCABULARY, complete, finished
+from tests.model.test_lean import bigcode, llama
 
 LEAN = lean_model(checkpoints.model(VOCABULARY))
 MODELS = pytest.mark.parametrize("model", [LEAN, REFERENCE_MODEL], ids=["lean", "transformers"])
@@ -221,3 +225,36 @@ def test_drafts_that_were_given_up_come_back_when_they_would_have_been_right() -
     drafting = Drafting(lambda written, most: (expected[len(written) : len(written) + most], 5), length)
     assert [token.id for token in drafted(LEAN, cache, rest, Choice(most=MOST), drafting)] == expected
     assert drafting.tally.accepted > 0
+
+
+@pytest.mark.skipif(not int8.is_available(), reason="this processor has no int8 kernels")
+@pytest.mark.parametrize("chunk", [1, 5, 17])
+@pytest.mark.parametrize(
+    "reference", [bigcode(), llama(num_key_value_heads=2, intermediate_size=176)], ids=["bigcode", "llama"]
+)
+def test_int8_drafts_are_greedy_bit_by_bit(reference: PreTrainedModel, chunk: int) -> None:
+    model, prompt, choice = (
+        lean_model(reference, "int8"),
+        [7 * place % 290 + 5 for place in range(23)],
+        Choice(most=MOST),
+    )
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            plain, tried = model.new_cache(60), model.new_cache(60)
+            expected = list(greedy(model, plain, finished(prefill(model, plain, prompt, chunk)), choice))
+            ids, rng = [token.id for token in expected], random.Random(chunk)
+
+            def propose(
+                written: Sequence[int], most: int, ids: list[int] = ids, rng: random.Random = rng
+            ) -> tuple[list[int], int]:
+                after = ids[len(written) : len(written) + most]
+                return [one if rng.random() < 0.8 else rng.randrange(290) for one in after], 5
+
+            drafting = Drafting(propose, Always(Pace()))
+            rest = finished(prefill_except_last(model, tried, prompt, chunk))
+            assert list(drafted(model, tried, rest, choice, drafting)) == expected
+            assert drafting.tally.accepted > 5
+    finally:
+        torch.set_num_threads(threads)
