@@ -29,6 +29,9 @@ _MEMORY = 0.9
 _GUESSED = 0.6
 """Chance of a small model's guess before anything is learnt."""
 
+_AROUND_S = 2e-4
+"""What a pass takes beside the model, measured: to look for drafts, and to choose tokens from the logits."""
+
 _GAP = chr(0x10FFFF)
 """Between texts; no vocabulary has so many tokens."""
 
@@ -100,12 +103,12 @@ class DraftLength:
 
     def _best(self, match: int, most: int, pending: int, draft_s: float) -> tuple[int, float]:
         chance = min(self._accepted[min(match, BY_MODEL)], 0.98)
-        best, best_rate = 0, 1 / max(self._pace.seconds(pending) + draft_s, 1e-9)
+        best, best_rate = 0, 1 / (self._pace.seconds(pending) + draft_s + _AROUND_S)
         expected, product = 1.0, 1.0
         for count in range(1, min(most, LONGEST) + 1):
             product *= chance
             expected += product
-            if (rate := expected / max(self._pace.seconds(pending + count) + draft_s, 1e-9)) > best_rate:
+            if (rate := expected / (self._pace.seconds(pending + count) + draft_s + _AROUND_S)) > best_rate:
                 best, best_rate = count, rate
         return best, best_rate
 

@@ -43,7 +43,7 @@ _BUDGETS = (MAX_PROMPT_TOKENS, 512, 256, 128)
 PATIENCE_S = 0.35
 """Longest prefill for a suggestion. What a longer prompt would add comes later, from `prepare`."""
 
-_STEP_S, _LONG_STEP_S = 0.03, 0.13
+_STEP_S, _LONG_STEP_S = 0.03, 0.11
 """Longest prefill step, which bounds how long a cancel takes: the second for models whose every step takes longer."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
