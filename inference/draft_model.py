@@ -30,6 +30,10 @@ _SOONEST, _LATEST = 16, 1024
 """Passes until guesses that don't pay are tried again; each time in vain, it takes twice as many."""
 
 
+_SOON = 64
+"""Passes, about as many as the longest completion takes: where a try is nearer, the text is read for it."""
+
+
 class DraftModel:
     """A small engine that guesses for a large one with `tokenizer`."""
 
@@ -42,7 +46,7 @@ class DraftModel:
 
     def prepare(self, request: Request) -> Steps:
         """Let the small model read the text around the gap, so that a guess costs what it writes."""
-        if self._works and not self._left:
+        if self._works and self._left <= _SOON:
             try:
                 yield from self._engine.prepare(self._asked(request, ""))
             except Exception as error:
@@ -51,12 +55,18 @@ class DraftModel:
 
     def drafter(self, request: Request, copies: CopyDrafter, length: DraftLength) -> Drafter:
         """Drafts for one completion: copied, or guessed where by `length` that yields more tokens a second."""
+        expected_end = False
 
         def propose(written: Sequence[int], most: int) -> tuple[list[int], int]:
+            nonlocal expected_end
+            if expected_end:  # and the large model goes on
+                length.learn(BY_MODEL, 1, 0)
+            expected_end = False
             copied, match = copies.propose(written, most)
             if most < _FEWEST or not self._is_due(length, length.rate(match, len(copied)), most):
                 return copied, match
             guesses = self._guesses(request, written)[:most]
+            expected_end = not guesses
             return (guesses, BY_MODEL) if guesses else (copied, match)
 
         return propose

@@ -100,8 +100,9 @@ def test_guesses_that_are_wrong_change_nothing(guess: str) -> None:
     assert small.asked
 
 
-def test_guesses_that_are_wrong_are_soon_asked_for_no_more_and_later_again() -> None:
-    small = Small("zzzz qqqq", takes_s=0.01)
+@pytest.mark.parametrize("guess", ["zzzz qqqq", ""])
+def test_guesses_that_are_wrong_are_soon_asked_for_no_more_and_later_again(guess: str) -> None:
+    small = Small(guess, takes_s=0.01)
     large = guided(tiny(), small)
 
     def asked(requests: int) -> float:
