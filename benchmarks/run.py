@@ -40,6 +40,9 @@ BUILD = HERE.parent / "build/bench"
 _TOKENS = 16
 """New tokens a request at SantaCoder's size."""
 
+_ROUNDS = 3
+"""Engines take turns, so that what the machine does meanwhile meets all of them."""
+
 _KEYS, _BIG_KEYS = 400, 100
 _STARTED = "import os\n\n\ndef name(path):\n    return os.path."
 _CONFIG = f'model.drafts = "never"\ncompletion.max_tokens = {_TOKENS}\n'
@@ -114,6 +117,26 @@ def engine(kind: str, model: Path) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def in_turns(files: dict[str, Path], console: Console) -> dict[str, dict[str, float]]:
+    """Figures of each engine: medians over rounds in which all of them are measured one after the other."""
+    rounds: dict[str, list[dict[str, float]]] = {}
+    first = [("fimd int8, first start", "fimd", "checkpoint")]
+    others = [
+        ("fimd int8", "fimd", "checkpoint"),
+        ("generate fp32", "generate", "checkpoint"),
+        ("llama.cpp Q8_0", "llama.cpp", "Q8_0"),
+        ("llama.cpp Q4_K", "llama.cpp", "Q4_K"),
+    ]
+    for label, kind, name in first + _ROUNDS * others:
+        console.print(f"engine: {label}")
+        rounds.setdefault(label, []).append(engine(kind, files[name]))
+        console.print(f"  {rounds[label][-1]}")
+    return {
+        label: {figure: statistics.median(one[figure] for one in measured) for figure in measured[0]}
+        for label, measured in rounds.items()
+    }
+
+
 def trace(command: tuple[str, ...], keys: int) -> Tally:
     """A typing trace into one daemon."""
     return run(Plan(default_files(), keys, seed=1, command=command))
@@ -142,17 +165,7 @@ def measure(console: Console) -> tuple[list[Goal], dict[str, dict[str, float]], 
     files = models()
     for name, text in (("defaults", ""), ("ours", _CONFIG), ("asked", _CONFIG + 'completion.warm_up = "never"\n')):
         (BUILD / f"{name}.toml").write_text(text, encoding="utf-8")
-    engines: dict[str, dict[str, float]] = {}
-    for label, kind, name in (
-        ("fimd int8, first start", "fimd", "checkpoint"),
-        ("fimd int8", "fimd", "checkpoint"),
-        ("generate fp32", "generate", "checkpoint"),
-        ("llama.cpp Q8_0", "llama.cpp", "Q8_0"),
-        ("llama.cpp Q4_K", "llama.cpp", "Q4_K"),
-    ):
-        console.print(f"engine: {label}")
-        engines[label] = engine(kind, files[name])
-        console.print(f"  {engines[label]}")
+    engines = in_turns(files, console)
     ours = (*OURS, "--model", str(files["checkpoint"]), "--precision", "int8", "--config")
     baseline = (sys.executable, str(HERE / "baselines.py"))
     traces: dict[str, Tally] = {}

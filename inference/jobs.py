@@ -1,6 +1,7 @@
 """One request on its way through the inference thread: computed a step at a time, cancelled between two, settled once.
 
-Cancelling is enforced here and nowhere else: the token is read before each step of a computation, which is then closed.
+Cancelling is enforced here and nowhere else: the token is read before each step of a computation, which is then closed,
+and between the layers of a forward pass, which is then given up.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from inference.engines.base import Engine, Steps
+from inference.interruption import Interrupted, interruptible
 from inference.request import CancelToken, Completion, Instruction, Request, Step
 
 log = logging.getLogger(__name__)
@@ -51,14 +53,22 @@ class Job(ABC):
                 self.drop()
                 return False
             try:
-                step = next(self.steps)
+                with interruptible(self.is_pointless):
+                    step = next(self.steps)
             except StopIteration as done:
                 return self.finished(engine, done.value)
+            except Interrupted:
+                self.drop()
+                return False
             self.on_step(step)
         except BaseException as error:  # a panic in tokenizers is no Exception, and the thread must outlive it
             self.failed(error)
             return False
         return True
+
+    def is_pointless(self) -> bool:
+        """Whether nobody waits any more."""
+        return self.token.cancelled
 
     def finished(self, engine: Engine | None, completion: Completion) -> bool:
         """Take what was computed; whether there is more to do."""

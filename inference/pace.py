@@ -100,15 +100,20 @@ class PacedModel:
         """See `CausalModel.precision`."""
         return self.model.precision
 
+    @property
+    def is_interruptible(self) -> bool:
+        """See `CausalModel.is_interruptible`."""
+        return self.model.is_interruptible
+
     def new_cache(self, capacity: int) -> KeyValueCache:
         """See `CausalModel.new_cache`."""
         return self.model.new_cache(capacity)
 
     def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
         """See `CausalModel.forward`."""
+        self.forwarded_tokens += len(tokens)
         started = time.perf_counter()
         logits = self.model.forward(tokens, cache, last)
         if self._is_synchronous:
             self.pace.record(len(tokens), time.perf_counter() - started)
-        self.forwarded_tokens += len(tokens)
         return logits

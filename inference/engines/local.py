@@ -44,7 +44,10 @@ PATIENCE_S = 0.35
 """Longest prefill for a suggestion. What a longer prompt would add comes later, from `prepare`."""
 
 _STEP_S, _LONG_STEP_S = 0.03, 0.11
-"""Longest prefill step, which bounds how long a cancel takes: the second for models whose every step takes longer."""
+"""Longest prefill step, for which others wait: the second for models whose every step takes longer."""
+
+_AWAITED_STEP_S = 0.3
+"""The same for what a person waits for and can be interrupted in: longer steps compute more tokens a second."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
 _USUAL_TOKENS = 64
@@ -82,6 +85,9 @@ class _Task:
     """Takes the text so far; gives what of it counts, and whether that is all."""
 
     propose: Drafter
+    chunk: Callable[[], int]
+    """Tokens a prefill step."""
+
     never_first: Sequence[int] = ()
 
 
@@ -134,14 +140,20 @@ class LocalEngine:
         return prompt.build(self.format.templates[self.format.order], self.tokenizer, request, budget)
 
     def _prefill_seconds(self, tokens: int) -> float:
-        whole, rest = divmod(tokens, self._chunk())
-        return whole * self.model.pace.seconds(self._chunk()) + self.model.pace.seconds(rest)
+        whole, rest = divmod(tokens, self._awaited_chunk())
+        return whole * self.model.pace.seconds(self._awaited_chunk()) + self.model.pace.seconds(rest)
 
     def _chunk(self) -> int:
-        """Tokens a prefill step."""
+        """Tokens a prefill step of work that others may have to wait for."""
         pace = self.model.pace
         longest = _STEP_S if pace.seconds(1) < _STEP_S / 4 else _LONG_STEP_S
         return pace.largest_within(longest, _SMALLEST_CHUNK, _LARGEST_CHUNK)
+
+    def _awaited_chunk(self) -> int:
+        """Tokens a prefill step of a completion."""
+        if not self.model.is_interruptible:
+            return self._chunk()
+        return self.model.pace.largest_within(_AWAITED_STEP_S, _SMALLEST_CHUNK, _LARGEST_CHUNK)
 
     def prepare(self, request: Request) -> Steps:
         """Prefill the longest prompt, and tokenise what drafts are taken from; see `Engine.prepare`."""
@@ -182,6 +194,7 @@ class LocalEngine:
             max_tokens=request.max_tokens,
             end=end,
             propose=draft_model.drafter(request, copies, length) if draft_model else copies.propose,
+            chunk=self._awaited_chunk,
             never_first=self._stop_ids if request.insist else (),
         )
         if draft_model:
@@ -200,7 +213,7 @@ class LocalEngine:
             return text, is_ended
 
         cache = self.model.new_cache(len(ids) + instruction.max_tokens)
-        task = _Task(cache, ids, instruction.max_tokens, end, CopyDrafter(self._texts, ids).propose)
+        task = _Task(cache, ids, instruction.max_tokens, end, CopyDrafter(self._texts, ids).propose, self._chunk)
         written = yield from self._write(task)
         return replace(written, text=tidied(written.text).rstrip())
 
@@ -232,7 +245,7 @@ class LocalEngine:
         """Continue a prompt until an end token, as many tokens as are allowed, or the task's own end."""
         cache, ids = task.cache, task.ids
         reused = cache.reusable(ids)
-        rest = yield from _steps(prefill_except_last(self.model, cache, ids, self._chunk))
+        rest = yield from _steps(prefill_except_last(self.model, cache, ids, task.chunk))
         most = min(task.max_tokens, self.model.context_length - len(ids))
         choice = Choice(self._forbidden, task.never_first, self._vocabulary, most)
         tally = Tally()

@@ -31,6 +31,11 @@ class CausalModel(Protocol):
         """Type of most of its weights, as the setting `model.precision` spells it."""
         ...
 
+    @property
+    def is_interruptible(self) -> bool:
+        """Whether a pass that nobody waits for any more is given up between layers; see `interruption`."""
+        ...
+
     def new_cache(self, capacity: int) -> KeyValueCache:
         """An empty cache for this model with room for `capacity` tokens."""
         ...

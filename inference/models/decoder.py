@@ -8,18 +8,22 @@ sees only the positions that are asked for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
 
+from inference import interruption
+from inference.interruption import Interrupted
 from inference.kv_cache import BufferedCache, KeyValueCache
 from inference.models.attention import attend, attend_alone
 from inference.models.base import LONGEST_STEP
 from inference.models.span import IndexedSpan, SlicedSpan, Span
 from inference.models.static_steps import StaticSteps
+
+_Block = TypeVar("_Block")
 
 Layer = Callable[[Tensor], Tensor]
 """A matrix, with or without a bias, in whatever precision: [n, in] → [n, out]."""
@@ -143,6 +147,7 @@ class Decoder(ABC):
 
         Raises:
             ValueError: the cache has no room for the tokens.
+            Interrupted: nobody wants the result any more; the cache is as before.
         """
         held = cast(BufferedCache, cache)
         start = len(cache.tokens)
@@ -161,6 +166,19 @@ class Decoder(ABC):
         """Logits [n, vocabulary] after each of `ids` [n] at `positions` [n], in shapes that depend on nothing else."""
         span = IndexedSpan(positions, buffer.shape[3], self.heads.group, self.dtype)
         return self.compute(ids, buffer, span, len(ids))
+
+    @property
+    def is_interruptible(self) -> bool:
+        """See `CausalModel.is_interruptible`. A GPU is told of all layers long before it has computed the first."""
+        return self._device.type == "cpu"
+
+    def layered(self, blocks: Sequence[_Block], buffer: Tensor) -> Iterator[tuple[_Block, Tensor]]:
+        """Each layer with its part of `buffer`, for as long as anybody wants the result."""
+        asked = interruption.asked() if self.is_interruptible else None
+        for pair in zip(blocks, buffer, strict=True):
+            if asked is not None and asked():
+                raise Interrupted
+            yield pair
 
     def attend(self, queries: Tensor, held: Tensor, span: Span, scale: float | None) -> Tensor:
         """Attention of `queries` [n, heads, width] over what is `held` [2, key heads, capacity, width]."""

@@ -136,7 +136,7 @@ class GptBigCode(Decoder):
         """See `Decoder.compute`."""
         width, epsilon = (self._shape.width,), self._shape.epsilon
         hidden = self._tokens(ids) + span.rows(self._positions)
-        for block, held in zip(self._blocks, buffer, strict=True):
+        for block, held in self.layered(self._blocks, buffer):
             joined = block.c_attn(functional.layer_norm(hidden, width, *block.norm_1, epsilon))
             hidden = hidden + block.attn_proj(self._attention(joined, held, span))
             inner = block.c_fc(functional.layer_norm(hidden, width, *block.norm_2, epsilon))

@@ -137,7 +137,7 @@ class Llama(Decoder):
         shape, width = self._shape, (self._shape.width,)
         hidden = self._tokens(ids)
         rotation = self._rotation(span)
-        for block, held in zip(self._blocks, buffer, strict=True):
+        for block, held in self.layered(self._blocks, buffer):
             joined = block.qkv(functional.rms_norm(hidden, width, block.norm_1, shape.epsilon))
             hidden = hidden + block.o_proj(self._attention(joined, rotation, held, span))
             gate, up = block.gate_up(functional.rms_norm(hidden, width, block.norm_2, shape.epsilon)).chunk(2, dim=-1)

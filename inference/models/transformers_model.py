@@ -64,6 +64,11 @@ class TransformersModel:
         """Where the weights are, such as `cpu` or `cuda:0`."""
         return str(self._device)
 
+    @property
+    def is_interruptible(self) -> bool:
+        """See `CausalModel.is_interruptible`."""
+        return False
+
     def new_cache(self, capacity: int) -> DynamicKeyValues:
         """See `CausalModel.new_cache`; takes whatever comes."""
         del capacity

@@ -195,6 +195,7 @@ def test_a_cold_prompt_is_short_and_a_prepared_one_long() -> None:
 def test_prefill_steps_are_as_long_as_a_cancel_may_take() -> None:
     one = slow_engine(0.35)
     assert one._chunk() == 32
+    assert one._awaited_chunk() > one._chunk(), "a completion is interrupted within its steps"
     one.model.pace._seconds = {1: 0.001, 64: 0.005, 256: 0.014}
     assert one._chunk() == 256
 
