@@ -8,25 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
 
-import torch
 from torch import Tensor
 
 from inference.drafting import Drafter, DraftLength
 from inference.kv_cache import KeyValueCache
 from inference.models.base import LONGEST_STEP, CausalModel
+from inference.picking import MODELS_OWN, Picker, Token
 
 PREFILL_CHUNK = 128
 """Tokens a prefill step where nothing else is said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One decoded token and its natural-log probability."""
-
-    id: int
-    logprob: float
 
 
 def prefill_except_last(
@@ -57,27 +48,6 @@ def prefill(
     return model.forward(rest, cache)[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which tokens may be decoded, and how many."""
-
-    forbidden: Sequence[int] = ()
-    """Never chosen: a prompt's own control tokens, which a model that has also learnt to write prompts would put where
-    the prefix looks finished."""
-
-    forbidden_first: Sequence[int] = ()
-    """Not chosen as the first token."""
-
-    vocabulary: int | None = None
-    """Ids from this one on are padding of the weights' rows, which no tokenizer knows."""
-
-    most: int | None = None
-    """How many; None for without end."""
-
-
-ANY = Choice()
-
-
 @dataclass(slots=True)
 class Tally:
     """What decoding took, for reports."""
@@ -97,44 +67,45 @@ class Drafting:
 
 
 def greedy(
-    model: CausalModel, cache: KeyValueCache, logits: Tensor, choice: Choice = ANY
+    model: CausalModel, cache: KeyValueCache, logits: Tensor, picker: Picker = MODELS_OWN
 ) -> Generator[Token, None, None]:
-    """Decode from `logits` [vocabulary], the most probable token of `choice` each time.
+    """Decode from `logits` [vocabulary], the token that `picker` picks each time.
 
     The forward pass for a token runs only when the next one is asked for, so the last token costs none. This is the
     reference for `drafted`.
     """
-    token = _pick(logits[None], choice, is_first=True)[0]
-    count = 1
+    written: list[int] = []
     while True:
+        token = picker.pick(logits[None], written)[0]
+        written.append(token.id)
         yield token
-        if count == choice.most:
+        if len(written) == picker.choice.most:
             return
-        token = _pick(model.forward([token.id], cache), choice)[0]
-        count += 1
+        logits = model.forward([token.id], cache)[-1]
 
 
 def drafted(
-    model: CausalModel, cache: KeyValueCache, rest: Sequence[int], choice: Choice, drafting: Drafting
+    model: CausalModel, cache: KeyValueCache, rest: Sequence[int], picker: Picker, drafting: Drafting
 ) -> Generator[Token, None, None]:
     """Decode the same tokens as `greedy` does, several a forward pass where a draft is right.
 
     Begins with `rest`, the prompt's last tokens, which are not in `cache` yet: what follows them is drafted too. A
-    drafted token counts where it is the one that the logits before it choose (greedy verification; Leviathan et al.
+    drafted token counts where it is the one that is picked after those before it (greedy verification; Leviathan et al.
     2023, arXiv:2211.17192). After each pass the cache holds what was decoded and nothing else.
     """
     written: list[int] = []
     tally = drafting.tally
+    most = picker.choice.most
     pending = list(rest)
     while True:
         room = LONGEST_STEP - len(pending)
-        if choice.most is not None:
-            room = min(room, choice.most - len(written) - 1)
+        if most is not None:
+            room = min(room, most - len(written) - 1)
         proposed, match = drafting.propose(written, room) if room > 0 else ([], 0)
         guesses = proposed[: drafting.length.choose(match, len(proposed), len(pending))]
         logits = model.forward([*pending, *guesses], cache, last=1 + len(guesses))
-        picked = _pick(logits, choice, is_first=not written)
-        right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
+        picked = picker.pick(logits, written, guesses)
+        right = len(picked) - 1
         cache.drop(len(guesses) - right)
         if guesses:
             drafting.length.learn(match, len(guesses), right)
@@ -144,23 +115,9 @@ def drafted(
         tally.passes += bool(written)
         tally.drafted += len(guesses)
         tally.accepted += right
-        for token in picked[: right + 1]:
+        for token in picked:
             written.append(token.id)
             yield token
-            if len(written) == choice.most:
+            if len(written) == most:
                 return
-        pending = [picked[right].id]
-
-
-def _pick(rows: Tensor, choice: Choice, is_first: bool = False) -> list[Token]:
-    """The most probable token of `choice` after each of `rows` [n, at least vocabulary]."""
-    rows = rows[:, : choice.vocabulary]
-    if choice.forbidden:
-        rows = rows.index_fill(1, torch.tensor(choice.forbidden, device=rows.device), -torch.inf)
-    if is_first and choice.forbidden_first:
-        rows = rows.clone()
-        rows[0, choice.forbidden_first] = -torch.inf
-    best, indexes = rows.max(dim=-1)
-    ids = cast(list[int], cast(Any, indexes).tolist())
-    logprobs = cast(list[float], cast(Any, best - rows.logsumexp(dim=-1)).tolist())
-    return [Token(one, logprob) for one, logprob in zip(ids, logprobs, strict=True)]
+        pending = [picked[-1].id]

@@ -23,6 +23,9 @@ _LONGEST_MATCH = 24
 BY_MODEL = _LONGEST_MATCH + 1
 """In place of a match's length: a guess of a small model (see `draft_model`)."""
 
+BY_TAIL = BY_MODEL + 1
+"""In place of a match's length: the tokens of a text that the completion must begin with (see `healing`)."""
+
 _MEMORY = 0.9
 """Share that a learnt chance keeps when one more token is judged."""
 
@@ -32,7 +35,7 @@ _GUESSED = 0.6
 _AROUND_S = 2e-4
 """What a pass takes beside the model, measured: to look for drafts, and to choose tokens from the logits."""
 
-_GAP = chr(0x10FFFF)
+GAP = chr(0x10FFFF)
 """Between texts; no vocabulary has so many tokens."""
 
 
@@ -45,24 +48,19 @@ class CopyDrafter:
     """Drafts by the longest match of the newest tokens in `sources`, the last of which are looked at first."""
 
     def __init__(self, sources: Iterable[str], prefix: Sequence[int]) -> None:
-        self._text = _GAP.join([*sources, as_string(prefix)])
-        self._start = len(self._text)
+        self._text = GAP.join([*sources, as_string(prefix)])
 
     def propose(self, written: Sequence[int], most: int) -> tuple[list[int], int]:
-        """At most `most` tokens to follow `written`, which follows the prefix; and how long the match is.
-
-        `written` is the same list at each call, grown meanwhile.
-        """
-        text = self._text + as_string(written[len(self._text) - self._start :])
-        self._text = text
+        """At most `most` tokens to follow `written`, which follows the prefix; and how long the match is."""
+        text = self._text + as_string(written)
         longest = self._longest_match(text)
         for length in range(longest, 0, -1):
             tail = text[-length:]
             at = text.rfind(tail, 0, len(text) - 1)
-            while at >= 0 and text[at + length] == _GAP:  # the end of a source, which nothing follows
+            while at >= 0 and text[at + length] == GAP:  # the end of a source, which nothing follows
                 at = text.rfind(tail, 0, at + length - 1)
             if at >= 0:
-                guesses = text[at + length : at + length + most].partition(_GAP)[0]
+                guesses = text[at + length : at + length + most].partition(GAP)[0]
                 return [ord(token) for token in guesses], length
         return [], 0
 
@@ -88,7 +86,7 @@ class DraftLength:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         # Before anything is learnt: a pair of equal tokens is half chance, eight are hardly ever.
-        self._accepted = [*(min(0.3 + 0.08 * match, 0.9) for match in range(BY_MODEL)), _GUESSED]
+        self._accepted = [*(min(0.3 + 0.08 * match, 0.9) for match in range(BY_MODEL)), _GUESSED, _GUESSED]
 
     def choose(self, match: int, most: int, pending: int = 1) -> int:
         """The number of drafted tokens, 0 to `most`, that should yield most tokens a second.
@@ -102,7 +100,7 @@ class DraftLength:
         return self._best(match, most, 1, draft_s)[1]
 
     def _best(self, match: int, most: int, pending: int, draft_s: float) -> tuple[int, float]:
-        chance = min(self._accepted[min(match, BY_MODEL)], 0.98)
+        chance = min(self._accepted[match], 0.98)
         best, best_rate = 0, 1 / (self._pace.seconds(pending) + draft_s + _AROUND_S)
         expected, product = 1.0, 1.0
         for count in range(1, min(most, LONGEST) + 1):
@@ -114,12 +112,23 @@ class DraftLength:
 
     def learn(self, match: int, drafted: int, accepted: int) -> None:
         """Take in how many of a draft's tokens were right: all before the first wrong one."""
-        place = min(match, BY_MODEL)
         for _ in range(accepted):
-            self._accepted[place] = _MEMORY * self._accepted[place] + (1 - _MEMORY)
+            self._accepted[match] = _MEMORY * self._accepted[match] + (1 - _MEMORY)
         if accepted < drafted:
-            self._accepted[place] *= _MEMORY
+            self._accepted[match] *= _MEMORY
 
 
 Drafter = Callable[[Sequence[int], int], tuple[list[int], int]]
 """Like `CopyDrafter.propose`."""
+
+
+def spelling(tail: Sequence[int], inner: Drafter) -> Drafter:
+    """Drafts for a completion that must begin with the text of the tokens `tail` first, then those of `inner`."""
+
+    def propose(written: Sequence[int], most: int) -> tuple[list[int], int]:
+        if written or not tail or len(tail) > most:
+            return inner(written, most)
+        more, _ = inner(tail, most - len(tail)) if most > len(tail) else ([], 0)
+        return [*tail, *more], BY_TAIL
+
+    return propose

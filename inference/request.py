@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Memory = Literal["auto", "never", "only"]
+"""Whether what the open files say is blended into the model's distribution, or asked instead of the model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -27,7 +30,12 @@ class Request:
     ends where it would close them."""
 
     related: tuple[str, ...] = ()
-    """Texts of other open files, the most related last: what is repeated from them comes sooner. Not in the prompt."""
+    """Texts of other open files, the most related last: remembered, and what is repeated from them comes sooner. Not in
+    the prompt."""
+
+    memory: Memory = "auto"
+    plain: bool = False
+    """What the model writes by itself, to compare with: its card's prompt, ended by its end token or `max_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,9 @@ class Completion:
 
     is_cut: bool = False
     """Whether it stopped only because no more tokens were allowed."""
+
+    first_margin: float = 0.0
+    """By how much the first new token's log probability is above the second best's."""
 
     passes: int = 0
     """Forward passes after the prompt's."""

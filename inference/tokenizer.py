@@ -67,6 +67,11 @@ class TextTokenizer:
         self._remembered: OrderedDict[str, tuple[int, ...]] = OrderedDict()
         self._remembered_chars = 0
 
+    @property
+    def backend(self) -> Tokenizer:
+        """The tokenizer itself."""
+        return self._backend
+
     def token_id(self, name: str) -> int | None:
         """The id of a token by its exact name, or None."""
         return self._backend.token_to_id(name)

@@ -193,6 +193,46 @@ def bench(
     raise typer.Exit(run(plan, as_json, plot))
 
 
+@app.command("eval")
+def evaluate_command(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Files and folders; none for packages the embedded model never saw."),
+    ] = None,
+    model: ModelOption = None,
+    revision: RevisionOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    config: ConfigOption = None,
+    holes: Annotated[int, typer.Option("--holes", min=7, max=100_000, help="About so many holes are cut.")] = 700,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed cuts other holes.")] = 1,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Also without the local memory, and with nothing but it.")
+    ] = False,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Fit when this model's suggestions are shown unasked, and keep that.")
+    ] = False,
+    thresholds: Annotated[
+        Path | None, typer.Option("--thresholds", metavar="FILE", help="With --fit: keep it there, not for this user.")
+    ] = None,
+    run_tests: Annotated[
+        bool,
+        typer.Option("--run-tests", help="Run what was written with the tests of HumanEval-Infilling; in a sandbox!"),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut holes into real files, fill them, and say how good the suggestions are."""
+    from lsp_server.commands.eval import Wanted, evaluate
+    from lsp_server.commands.eval import fit as fit_threshold
+
+    overrides = flags(name=model, revision=revision, device=device, precision=precision)
+    wanted = Wanted(tuple(paths or ()), holes, seed, ablate, run_tests)
+    status = (
+        fit_threshold(wanted, overrides, config, thresholds) if fit else evaluate(wanted, overrides, config, as_json)
+    )
+    raise typer.Exit(status)
+
+
 @app.command()
 def doctor(
     model: ModelOption = None,

@@ -21,6 +21,7 @@ from lsp_server.debounce import Debounce
 from lsp_server.documents import Snapshot
 from lsp_server.exclusions import is_excluded
 from lsp_server.foresight import Foresight, is_allowed
+from lsp_server.likelihood import Evidence, threshold_of
 from lsp_server.model_host import ModelHost
 from lsp_server.settings import Settings
 from lsp_server.statistics import Statistics
@@ -49,6 +50,12 @@ class Suggestion:
 
     cursor: Cursor
     """Where it belongs."""
+
+    evidence: Evidence | None = None
+    """What the model says of it; None when it was answered from the cache."""
+
+    is_likely: bool = True
+    """Whether it is likely enough to be right to be shown unasked."""
 
 
 class Completer:
@@ -110,7 +117,7 @@ class Completer:
 
         def keep(completion: Completion) -> None:
             self._forget_earlier_models()
-            self._cache.store(uri, accepted, _trimmed(completion.text, accepted))
+            self._cache.store(uri, accepted, self._worth_showing(completion, accepted, invoked=False))
 
         self.foresight.shown(ask, keep)
 
@@ -139,8 +146,10 @@ class Completer:
             return None
         if not text:
             return None
+        evidence = Evidence.of(completion, text, cursor) if completion else None
+        is_likely = completion is None or evidence is None or threshold_of(completion.model).allows(evidence)
         text = text.replace("\n", cursor.newline)
-        return Suggestion(text, (time.perf_counter() - started) * 1000, completion, cursor)
+        return Suggestion(text, (time.perf_counter() - started) * 1000, completion, cursor, evidence, is_likely)
 
     def serves(self, uri: str, language: str) -> bool:
         """Whether the settings allow to look at a document at all."""
@@ -178,7 +187,7 @@ class Completer:
             computation, completion = await self.computations.join(uri, cursor, invoked)
             if completion is None:
                 return None, None
-            text = _trimmed(completion.text, computation.cursor)
+            text = self._worth_showing(completion, computation.cursor, invoked)
             if computation.generation == self._host.generation:
                 self._cache.store(uri, computation.cursor, text)
             if computation.cursor == cursor:
@@ -189,6 +198,13 @@ class Completer:
                 return rest, completion
             if not self.computations.is_newest(uri, number):
                 return None, None
+
+    def _worth_showing(self, completion: Completion, cursor: Cursor, invoked: bool) -> str:
+        """What of a completion is shown at `cursor`: unasked, only what is likely to be right."""
+        text = _trimmed(completion.text, cursor)
+        if invoked or not text or self.settings.completion.show == "everything":
+            return text
+        return text if threshold_of(completion.model).allows(Evidence.of(completion, text, cursor)) else ""
 
     async def _compute(self, computation: Computation) -> Completion | None:
         """Ask the model, after the debounce unless a person asked, and unless the token is cancelled by then."""
@@ -222,6 +238,7 @@ class Completer:
             max_tokens=limits.max_tokens,
             max_lines=cursors.line_limit(cursor, limits.max_lines),
             related=self._related(uri),
+            memory=limits.local_memory,
         )
 
 

@@ -67,6 +67,15 @@ class CompletionSettings(_Section):
     max_lines: int = Field(
         default=6, ge=1, le=100, description="Most lines where a block is opened or continued; elsewhere it is one."
     )
+    show: Literal["likely", "everything"] = Field(
+        default="likely",
+        description="What is shown unasked: what is likely to be taken, or everything; an explicit request always "
+        "shows what there is.",
+    )
+    local_memory: Literal["auto", "never", "only"] = Field(
+        default="auto",
+        description="Blend what the open files repeat into what the model writes; only: don't ask the model at all.",
+    )
     popup: Literal["auto", "always", "never"] = Field(
         default="auto", description="Also answer textDocument/completion; auto: where the client has no ghost text."
     )

@@ -49,6 +49,7 @@ def test_pygls_stays_at_the_edge() -> None:
 def test_only_the_bridge_and_the_commands_know_inference() -> None:
     bridge = {"completer", "computations", "foresight", "statistics", "model_host", "load_progress"}
     bridge |= {"assistant", "answer_progress"}
+    bridge |= {"likelihood", "evaluation/fill"}
     bridge |= {f"commands/{name}" for name in ("session", "doctor", "ask", "models")}
     assert {p for p in importers_of("inference") if p.startswith("lsp_server/")} == {
         f"lsp_server/{n}.py" for n in bridge

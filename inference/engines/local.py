@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from inference import instructions, prompt
 from inference.cache_pool import CachePool
 from inference.closing import before_closers, closing_end
-from inference.decoding import Choice, Drafting, Tally, drafted, prefill, prefill_except_last
+from inference.decoding import prefill
 from inference.draft_model import DraftModel
-from inference.drafting import CopyDrafter, Drafter, DraftLength, as_string
+from inference.drafting import GAP, CopyDrafter, DraftLength, as_string, spelling
 from inference.engines.base import Steps
+from inference.engines.writing import Task, Writer, steps
 from inference.formats import InfillFormat
+from inference.healing import LONGEST_TAIL, NO_TAIL, Healer, Tail
 from inference.instructions import settled, tidied
-from inference.kv_cache import KeyValueCache
+from inference.local_memory import LocalMemory, Trust
 from inference.models.base import CausalModel
 from inference.pace import PacedModel
+from inference.picking import Choice, Picker, remembered
 from inference.request import Completion, Instruction, Request, Step
 from inference.stopping import completion_end, loop
+from inference.token_bytes import TokenBytes
 from inference.tokenizer import TextTokenizer
-
-_T = TypeVar("_T")
 
 MAX_PROMPT_TOKENS = 1024
 """A prompt this long takes seconds to prefill on two cores at 1.1 B.
@@ -50,14 +50,11 @@ _AWAITED_STEP_S = 0.3
 """The same for what a person waits for and can be interrupted in: longer steps compute more tokens a second."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
-_USUAL_TOKENS = 64
+_USUAL_TOKENS = 64 + LONGEST_TAIL
 """Room for a completion in each cache; one that may be longer gets a larger cache."""
 
 _DRAFT_CHARS = 24_000
 """How much of each text drafts are taken from; twice that of what stands before the cursor."""
-
-_TEXTS_KEPT = 32
-"""Completions that drafts are taken from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +70,8 @@ class About:
     patience_s: float | None = None
     """Longest prefill for a suggestion, in seconds; None for any."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A prompt `ids` [n], how far to continue it, and where."""
-
-    cache: KeyValueCache
-    ids: list[int]
-    max_tokens: int
-    end: Callable[[str], tuple[str, bool]]
-    """Takes the text so far; gives what of it counts, and whether that is all."""
-
-    propose: Drafter
-    chunk: Callable[[], int]
-    """Tokens a prefill step."""
-
-    never_first: Sequence[int] = ()
+    trust: Trust | None = None
+    """How much the model believes the local memory; None for not at all."""
 
 
 _UNKNOWN = About()
@@ -116,13 +99,16 @@ class LocalEngine:
         self.tokenizer = tokenizer
         self.format = row
         self._patience_s = about.patience_s
+        self.trust = about.trust
+        table = TokenBytes.of(tokenizer.backend, tokenizer.control_ids | tokenizer.padding_ids)
+        self._healer = Healer(tokenizer, table) if table else None
         self._pool = CachePool(self.model, MAX_PROMPT_TOKENS + _USUAL_TOKENS)
         self._draft_length = DraftLength(self.model.pace)
-        self._texts: deque[str] = deque(maxlen=_TEXTS_KEPT)
         self._vocabulary = tokenizer.highest_id + 1
         stops = _known_ids(tokenizer, row.stop_tokens)
         self._forbidden = sorted((_known_ids(tokenizer, row.control_tokens) - stops) | tokenizer.padding_ids)
         self._stop_ids = sorted(stops | (tokenizer.control_ids - set(self._forbidden)))
+        self._writer = Writer(name, self.model, tokenizer, self._stop_ids, self._draft_length)
 
     def prompt_ids(self, request: Request) -> list[int]:
         """The prompt [n] for `request`, with room left for its completion: the longest that can be computed in time."""
@@ -157,26 +143,33 @@ class LocalEngine:
 
     def prepare(self, request: Request) -> Steps:
         """Prefill the longest prompt, and tokenise what drafts are taken from; see `Engine.prepare`."""
-        for text in _draft_texts(request):
+        for text in (*_related_texts(request), *_texts_around(request)):
             self.tokenizer.encode(text)
             yield Step("prefill")
-        ids = self._built(request, MAX_PROMPT_TOKENS)
+        ids = self._built(self._without(self._tail(request), request), MAX_PROMPT_TOKENS)
         if len(ids) - self._pool.reusable(ids) > 1:
-            cache = self._pool.take(ids, request.max_tokens)
-            yield from _steps(prefill(self.model, cache, ids, self._chunk))
+            cache = self._pool.take(ids, request.max_tokens + LONGEST_TAIL)
+            yield from steps(prefill(self.model, cache, ids, self._chunk))
         if self.draft_model:
             yield from self.draft_model.prepare(request)
         return Completion("", self.name, len(ids), 0, 0, 0.0)
 
     def complete(self, request: Request) -> Steps:
         """Infill `request`; see `Engine.complete`."""
-        ids = self.prompt_ids(request)
+        if request.plain:
+            return (yield from self._plain(request))
+        tail = self._tail(request)
+        healed = self._without(tail, request)
+        ids = self.prompt_ids(healed)
         if not ids:  # left to right, at the start of a file: nothing to continue
             return Completion("", self.name, 0, 0, 0, 0.0)
 
         line_prefix = request.prefix[request.prefix.rfind("\n") + 1 :]
 
         def end(text: str) -> tuple[str, bool]:
+            if not text.startswith(tail.text):
+                return "", False
+            text = text[len(tail.text) :]
             ends = (
                 completion_end(text, request.prefix, request.max_lines, request.insist),
                 closing_end(text, request.closers, line_prefix),
@@ -184,23 +177,63 @@ class LocalEngine:
             cut = min((end for end in ends if end is not None), default=None)
             return (text, False) if cut is None else (text[:cut], True)
 
-        # What `prepare` has not come to yet is left out: it could take longer to tokenise than drafts can save.
-        *sources, prefix = map(self.tokenizer.encode_known, _draft_texts(request))
-        copies = CopyDrafter([*map(as_string, sources), *self._texts], prefix)
+        *sources, prefix = map(self.tokenizer.encode, _texts_around(healed))
+        # What `prepare` has not come to yet is left out: it could take longer to tokenise than it can save.
+        sources = [*map(self.tokenizer.encode_known, _related_texts(healed)), *sources]
+        strings = list(map(as_string, sources))
+        copies = CopyDrafter([*strings, *self._writer.texts], prefix)
         draft_model, length = self.draft_model, self._draft_length
-        task = _Task(
-            cache=self._pool.take(ids, request.max_tokens),
+        memory = None
+        if request.memory == "only" or (self.trust and request.memory == "auto"):
+            memory = LocalMemory(GAP.join([*strings, as_string(prefix)]), self.trust or Trust())
+        choice = Choice(
+            self._forbidden,
+            self._stop_ids if request.insist else (),
+            self._stop_ids,
+            self._vocabulary,
+            request.max_tokens,
+        )
+        picker = Picker(choice, tail, self._healer, memory)
+        if request.memory == "only":
+            most = request.max_tokens + len(tail.ids)
+            return (yield from self._writer.taken(remembered(picker, self._vocabulary, most), end, most))
+        task = Task(
+            cache=self._pool.take(ids, request.max_tokens + LONGEST_TAIL),
             ids=ids,
-            max_tokens=request.max_tokens,
+            max_tokens=request.max_tokens + len(tail.ids),
             end=end,
-            propose=draft_model.drafter(request, copies, length) if draft_model else copies.propose,
+            propose=spelling(tail.ids, draft_model.drafter(healed, copies, length) if draft_model else copies.propose),
             chunk=self._awaited_chunk,
-            never_first=self._stop_ids if request.insist else (),
+            picker=picker,
         )
         if draft_model:
-            yield from draft_model.prepare(request)
-        written = yield from self._write(task)
+            yield from draft_model.prepare(healed)
+        written = yield from self._writer.write(task)
         return replace(written, text=before_closers(written.text, request.closers, line_prefix))
+
+    def _plain(self, request: Request) -> Steps:
+        """What the model writes for the prompt of its card, and nothing done about it."""
+        ids = self._built(request, MAX_PROMPT_TOKENS)
+        if not ids:
+            return Completion("", self.name, 0, 0, 0, 0.0)
+        cache = self._pool.take(ids, request.max_tokens)
+        propose = CopyDrafter(self._writer.texts, ids).propose
+        picker = Picker(Choice(ends=self._stop_ids, vocabulary=self._vocabulary))
+        task = Task(cache, ids, request.max_tokens, lambda text: (text, False), propose, self._chunk, picker)
+        return (yield from self._writer.write(task))
+
+    def _picker(self) -> Picker:
+        """The model's own choice, of what is no prompt."""
+        return Picker(Choice(self._forbidden, ends=self._stop_ids, vocabulary=self._vocabulary))
+
+    def _tail(self, request: Request) -> Tail:
+        """What is left out of the prompt's end, for the completion to begin with."""
+        tail = self._healer.cut(request.prefix) if self._healer else NO_TAIL
+        return tail if len(tail.text) < len(request.prefix) else NO_TAIL
+
+    @staticmethod
+    def _without(tail: Tail, request: Request) -> Request:
+        return replace(request, prefix=request.prefix[: len(request.prefix) - len(tail.text)])
 
     def answer(self, instruction: Instruction) -> Steps:
         """Answer `instruction`; see `Engine.answer`. It has a cache of its own, so that completions keep theirs."""
@@ -213,8 +246,16 @@ class LocalEngine:
             return text, is_ended
 
         cache = self.model.new_cache(len(ids) + instruction.max_tokens)
-        task = _Task(cache, ids, instruction.max_tokens, end, CopyDrafter(self._texts, ids).propose, self._chunk)
-        written = yield from self._write(task)
+        task = Task(
+            cache,
+            ids,
+            instruction.max_tokens,
+            end,
+            CopyDrafter(self._writer.texts, ids).propose,
+            self._chunk,
+            self._picker(),
+        )
+        written = yield from self._writer.write(task)
         return replace(written, text=tidied(written.text).rstrip())
 
     def instruction_ids(self, instruction: Instruction) -> tuple[list[int], tuple[str, ...]]:
@@ -241,61 +282,14 @@ class LocalEngine:
         """See `Engine.follows_instructions`."""
         return bool(self.instruction_form)
 
-    def _write(self, task: _Task) -> Steps:
-        """Continue a prompt until an end token, as many tokens as are allowed, or the task's own end."""
-        cache, ids = task.cache, task.ids
-        reused = cache.reusable(ids)
-        rest = yield from _steps(prefill_except_last(self.model, cache, ids, task.chunk))
-        most = min(task.max_tokens, self.model.context_length - len(ids))
-        choice = Choice(self._forbidden, task.never_first, self._vocabulary, most)
-        tally = Tally()
-        drafting = Drafting(task.propose, self._draft_length, tally=tally)
-        written: list[int] = []
-        logprob = 0.0
-        text = ""
-        is_cut = False
-        for token in drafted(self.model, cache, rest, choice, drafting):
-            logprob += token.logprob
-            written.append(token.id)
-            if token.id in self._stop_ids:
-                text = self.tokenizer.decode(written[:-1])
-                break
-            text, is_ended = task.end(self.tokenizer.decode(written))
-            if is_ended:
-                break
-            if len(written) >= most:
-                is_cut = True
-                break
-            yield Step("decode", text)
-        self._texts.append(as_string(written))
-        return Completion(
-            text=text,
-            model=self.name,
-            prompt_tokens=len(ids),
-            reused_tokens=reused,
-            generated_tokens=len(written),
-            mean_logprob=logprob / len(written),
-            is_cut=is_cut,
-            passes=tally.passes,
-            drafted_tokens=tally.drafted,
-            accepted_tokens=tally.accepted,
-        )
+
+def _related_texts(request: Request) -> list[str]:
+    return [text[:_DRAFT_CHARS] for text in request.related]
 
 
-def _steps(computing: Generator[None, None, _T]) -> Generator[Step, None, _T]:
-    """What is computed, with a step to be abandoned at wherever it yields."""
-    while True:
-        try:
-            next(computing)
-        except StopIteration as done:
-            return done.value
-        yield Step("prefill")
-
-
-def _draft_texts(request: Request) -> list[str]:
-    """What is likely to be repeated at the cursor, the likeliest last: the text before it."""
-    related = [text[:_DRAFT_CHARS] for text in request.related]
-    return [*related, request.suffix[:_DRAFT_CHARS], request.prefix[-2 * _DRAFT_CHARS :]]
+def _texts_around(request: Request) -> list[str]:
+    """What stands behind the cursor and, likelier to be repeated, before it."""
+    return [request.suffix[:_DRAFT_CHARS], request.prefix[-2 * _DRAFT_CHARS :]]
 
 
 def _known_ids(tokenizer: TextTokenizer, names: Iterable[str]) -> set[int]:

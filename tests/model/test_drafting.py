@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
 from inference.cache_pool import CachePool
-from inference.decoding import Choice, Drafting, Tally, drafted, greedy, prefill, prefill_except_last
+from inference.decoding import Drafting, Tally, drafted, greedy, prefill, prefill_except_last
 from inference.drafting import CopyDrafter, DraftLength, as_string
 from inference.engines.local import About, LocalEngine
 from inference.models import int8
 from inference.pace import Pace, PacedModel
+from inference.picking import Choice, Picker
 from inference.request import Request
 from inference.tokenizer import TextTokenizer
 from tests.model import checkpoints
@@ -41,7 +42,7 @@ class Always(DraftLength):
 def by_greedy(model: object, prompt: Sequence[int], choice: Choice = Choice()) -> list[int]:  # noqa: B008  # frozen
     cache = model.new_cache(200)  # type: ignore[attr-defined]
     logits = finished(prefill(model, cache, prompt))  # type: ignore[arg-type]
-    return [token.id for token in islice(greedy(model, cache, logits, choice), MOST)]  # type: ignore[arg-type]
+    return [token.id for token in islice(greedy(model, cache, logits, Picker(choice)), MOST)]  # type: ignore[arg-type]
 
 
 @MODELS
@@ -64,7 +65,7 @@ def test_drafted_equals_greedy_even_with_drafts_that_are_wrong_on_purpose(
     tally = Tally()
     drafting = Drafting(propose, Always(Pace()), tally)
     got: list[int] = []
-    for token in drafted(model, cache, rest, choice, drafting):  # type: ignore[arg-type]
+    for token in drafted(model, cache, rest, Picker(choice), drafting):  # type: ignore[arg-type]
         got.append(token.id)
         assert cache.tokens[: len(PROMPT)] == PROMPT
         assert cache.tokens[len(PROMPT) :] == expected[: len(cache.tokens) - len(PROMPT)], "nothing that is not written"
@@ -224,7 +225,7 @@ def test_drafts_that_were_given_up_come_back_when_they_would_have_been_right() -
     cache = LEAN.new_cache(200)
     rest = finished(prefill_except_last(LEAN, cache, PROMPT))
     drafting = Drafting(lambda written, most: (expected[len(written) : len(written) + most], 5), length)
-    assert [token.id for token in drafted(LEAN, cache, rest, Choice(most=MOST), drafting)] == expected
+    assert [token.id for token in drafted(LEAN, cache, rest, Picker(Choice(most=MOST)), drafting)] == expected
     assert drafting.tally.accepted > 0
 
 
@@ -244,7 +245,7 @@ def test_int8_drafts_are_greedy_bit_by_bit(reference: PreTrainedModel, chunk: in
         for count in (1, 2, 3):
             torch.set_num_threads(count)
             plain, tried = model.new_cache(60), model.new_cache(60)
-            expected = list(greedy(model, plain, finished(prefill(model, plain, prompt, chunk)), choice))
+            expected = list(greedy(model, plain, finished(prefill(model, plain, prompt, chunk)), Picker(choice)))
             ids, rng = [token.id for token in expected], random.Random(chunk)
 
             def propose(
@@ -255,7 +256,7 @@ def test_int8_drafts_are_greedy_bit_by_bit(reference: PreTrainedModel, chunk: in
 
             drafting = Drafting(propose, Always(Pace()))
             rest = finished(prefill_except_last(model, tried, prompt, chunk))
-            assert list(drafted(model, tried, rest, choice, drafting)) == expected
+            assert list(drafted(model, tried, rest, Picker(choice), drafting)) == expected
             assert drafting.tally.accepted > 5
     finally:
         torch.set_num_threads(threads)

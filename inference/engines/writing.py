@@ -1,0 +1,118 @@
+"""From a prompt's ids to a completion's text: prefill, decode, stop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from inference.decoding import Drafting, Tally, drafted, prefill_except_last
+from inference.drafting import Drafter, DraftLength, as_string
+from inference.engines.base import Steps
+from inference.kv_cache import KeyValueCache
+from inference.models.base import CausalModel
+from inference.picking import Picker, Token
+from inference.request import Completion, Step
+from inference.tokenizer import TextTokenizer
+
+_T = TypeVar("_T")
+
+_TEXTS_KEPT = 32
+"""Completions that drafts are taken from."""
+
+End = Callable[[str], tuple[str, bool]]
+"""Takes the text so far; gives what of it counts, and whether that is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A prompt `ids` [n], how far to continue it, and where."""
+
+    cache: KeyValueCache
+    ids: list[int]
+    max_tokens: int
+    end: End
+
+    propose: Drafter
+    chunk: Callable[[], int]
+    """Tokens a prefill step."""
+
+    picker: Picker
+
+
+class Writer:
+    """Writes with one model."""
+
+    def __init__(
+        self, name: str, model: CausalModel, tokenizer: TextTokenizer, stop_ids: list[int], length: DraftLength
+    ) -> None:
+        self._name, self._model, self._tokenizer = name, model, tokenizer
+        self._stop_ids = frozenset(stop_ids)
+        self._draft_length = length
+        self.texts: deque[str] = deque(maxlen=_TEXTS_KEPT)
+        """What was written last, as `drafting.as_string` gives it: often wanted again."""
+
+    def write(self, task: Task) -> Steps:
+        """Continue a prompt until an end token, as many tokens as are allowed, or the task's own end."""
+        cache, ids = task.cache, task.ids
+        reused = cache.reusable(ids)
+        rest = yield from steps(prefill_except_last(self._model, cache, ids, task.chunk))
+        most = min(task.max_tokens, self._model.context_length - len(ids))
+        picker = replace(task.picker, choice=replace(task.picker.choice, most=most))
+        tally = Tally()
+        drafting = Drafting(task.propose, self._draft_length, tally=tally)
+        completion = yield from self.taken(drafted(self._model, cache, rest, picker, drafting), task.end, most)
+        return replace(
+            completion,
+            prompt_tokens=len(ids),
+            reused_tokens=reused,
+            passes=tally.passes,
+            drafted_tokens=tally.drafted,
+            accepted_tokens=tally.accepted,
+        )
+
+    def taken(self, tokens: Iterable[Token], end: End, most: int) -> Steps:
+        """Text of decoded tokens, up to its end."""
+        written: list[int] = []
+        logprob = margin = 0.0
+        new = 0
+        text = ""
+        is_cut = False
+        for token in tokens:
+            written.append(token.id)
+            logprob += token.logprob
+            if token.id in self._stop_ids:
+                text, _ = end(self._tokenizer.decode(written[:-1]))
+                break
+            text, is_ended = end(self._tokenizer.decode(written))
+            if not new and text:
+                margin = token.margin
+            new += bool(text)
+            if is_ended:
+                break
+            if len(written) >= most:
+                is_cut = True
+                break
+            yield Step("decode", text)
+        self.texts.append(as_string(written))
+        return Completion(
+            text=text,
+            model=self._name,
+            prompt_tokens=0,
+            reused_tokens=0,
+            generated_tokens=len(written),
+            mean_logprob=logprob / max(1, len(written)),
+            first_margin=margin,
+            is_cut=is_cut,
+        )
+
+
+def steps(computing: Generator[None, None, _T]) -> Generator[Step, None, _T]:
+    """What is computed, with a step to be abandoned at wherever it yields."""
+    while True:
+        try:
+            next(computing)
+        except StopIteration as done:
+            return done.value
+        yield Step("prefill")

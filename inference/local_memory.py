@@ -1,0 +1,91 @@
+"""What the person's own text says comes next, blended into the model's distribution. Knows ids only.
+
+Code repeats itself, and locally most of all (Tu et al. 2014, "On the localness of software"; Hellendoorn and Devanbu
+2017, "Are deep neural networks the best choice for modeling source code?"). For every context length up to `_ORDERS`,
+the tokens that followed the same context elsewhere in the open files are counted; each length's distribution is
+interpolated with that of the length below it (Witten and Bell 1991, method C), and the lowest with the model's. So the
+model decides where nothing is known, and a long, unanimous match decides against it.
+
+There is no index to be kept up to date: the places of the newest token are found by one comparison over all tokens, in
+microseconds, and longer contexts by narrowing those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.drafting import GAP
+
+_ORDERS = 8
+"""Longest context, in tokens: longer ones add nothing."""
+
+Probabilities = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How much a model believes the memory. Found per model with `fimd eval --ablate`."""
+
+    doubt: float = 1.0
+    """Factor on the number of different tokens seen, Witten and Bell's evidence for one not seen: 1 is their own rule,
+    more is for models that know better."""
+
+    least_order: int = 1
+    """Shortest context that counts, in tokens; 0 also counts the tokens themselves."""
+
+
+class LocalMemory:
+    """The tokens of a person's open files, the cursor's own text last."""
+
+    def __init__(self, text: str, trust: Trust) -> None:
+        """Take `text`: tokens as characters, with `GAP` between files, ending at the cursor; see `drafting`."""
+        self._tokens = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        self._trust = trust
+
+    def blend(self, model: Probabilities, written: Sequence[int], ends: Sequence[int]) -> Probabilities:
+        """The model's distribution [vocabulary] after `written`, which follows the cursor, changed by what is known.
+
+        The chance of the tokens `ends`, which end the text, stays the model's: no file says where a hole does.
+        """
+        blended = model.copy()
+        kept = model[ends] if len(ends) else None
+        for followers in self._followers(written):
+            ids, counts = np.unique(followers, return_counts=True)
+            known = ids < len(blended)
+            ids, counts = ids[known], counts[known]
+            total = int(counts.sum())
+            if not total:
+                continue
+            weight = total / (total + self._trust.doubt * len(ids))
+            blended *= 1 - weight
+            blended[ids] += (weight / total) * counts.astype(np.float32)
+        if kept is not None:
+            before = 1.0 - float(blended[ends].sum())
+            blended *= (1.0 - float(kept.sum())) / max(before, 1e-9)
+            blended[ends] = kept
+        return blended
+
+    def _followers(self, written: Sequence[int]) -> list[npt.NDArray[np.uint32]]:
+        """What followed the newest tokens elsewhere: after none of them, the last, the last two, and so on."""
+        tokens = self._tokens
+        found = [tokens[tokens != ord(GAP)]] if self._trust.least_order == 0 else []
+        recent = [*tokens[max(0, len(tokens) + len(written) - _ORDERS) :], *written][-_ORDERS:]
+        if ord(GAP) in recent:  # the file begins there
+            recent = recent[len(recent) - recent[::-1].index(ord(GAP)) :]
+        if not recent:
+            return found
+        places = np.flatnonzero(tokens[:-1] == recent[-1])
+        for order in range(1, len(recent) + 1):
+            if order > 1:
+                places = places[places >= order - 1]
+                places = places[tokens[places - (order - 1)] == recent[-order]]
+            if not places.size:
+                break
+            followers = tokens[places + 1]
+            if order >= self._trust.least_order:
+                found.append(followers[followers != ord(GAP)])
+        return found

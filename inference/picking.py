@@ -1,0 +1,140 @@
+"""Which token comes next: the most probable one that is allowed. Knows ids only.
+
+A token may be forbidden for good or as the first; the first ones may have to spell out a given text (`healing`); and
+the model's distribution may be blended with what the person's own files say (`local_memory`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inference.healing import NO_TAIL, Healer, Tail
+from inference.local_memory import LocalMemory
+
+_LEAST = 1e-30
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One decoded token."""
+
+    id: int
+    logprob: float
+    """Natural logarithm of its probability among the tokens that were allowed."""
+
+    margin: float = 0.0
+    """By how much that is above the second best's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which tokens may be decoded, and how many."""
+
+    forbidden: Sequence[int] = ()
+    """Never chosen: a prompt's own control tokens, which a model that has also learnt to write prompts would put where
+    the prefix looks finished."""
+
+    forbidden_first: Sequence[int] = ()
+    """Not chosen as the first token of what is new."""
+
+    ends: Sequence[int] = ()
+    """Tokens that end the text."""
+
+    vocabulary: int | None = None
+    """Ids from this one on are padding of the weights' rows, which no tokenizer knows."""
+
+    most: int | None = None
+    """How many; None for without end."""
+
+
+ANY = Choice()
+
+
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """The rule for one completion."""
+
+    choice: Choice = ANY
+    tail: Tail = NO_TAIL
+    healer: Healer | None = None
+    memory: LocalMemory | None = None
+
+    def pick(self, rows: Tensor, written: Sequence[int], guesses: Sequence[int] = ()) -> list[Token]:
+        """What follows `written`, then each of `guesses` [n], by their logits `rows` [n + 1, at least vocabulary].
+
+        Ends with the first token that is no guess. Rows are float32.
+        """
+        rows = rows[:, : self.choice.vocabulary]
+        if self.choice.forbidden:
+            rows = rows.index_fill(1, torch.tensor(self.choice.forbidden, device=rows.device), -torch.inf)
+        if self.memory is None and not self._is_beginning(written):
+            picked = _most_probable(rows)
+            right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
+            return picked[: right + 1]
+        picked: list[Token] = []
+        so_far = list(written)
+        for row, guess in zip_longest(rows.cpu(), guesses):
+            picked.append(self._one(row, so_far))
+            if picked[-1].id != guess:
+                break
+            so_far.append(picked[-1].id)
+        return picked
+
+    def _is_beginning(self, written: Sequence[int]) -> bool:
+        """Whether what comes next is bound by the tail, or the first of what is new."""
+        if self.healer is None or not self.tail.text:
+            return not written
+        return not self.healer.goes_beyond(self.tail, written)
+
+    def _one(self, row: Tensor, written: Sequence[int]) -> Token:
+        """The choice from one row of logits [vocabulary]."""
+        missing = self.healer.missing(self.tail, written) if self.healer else b""
+        if not missing and self.choice.forbidden_first and self._is_beginning(written):
+            row = row.clone()
+            row[self.choice.forbidden_first] = -torch.inf
+        if self.memory is not None:
+            model = torch.softmax(row, dim=-1).numpy()
+            blended = self.memory.blend(model, written, self.choice.ends)
+            row = torch.from_numpy(np.log(np.maximum(blended, _LEAST)))
+        if not missing or self.healer is None:
+            return _most_probable(row[None])[0]
+        allowed = [identifier for identifier in self.healer.allowed(missing) if identifier < len(row)]
+        among = _most_probable(row[allowed][None])[0]
+        return Token(allowed[among.id], among.logprob, among.margin)
+
+
+MODELS_OWN = Picker()
+"""The model's own choice, whatever it is."""
+
+
+def _most_probable(rows: Tensor) -> list[Token]:
+    """The most probable token after each of `rows` [n, vocabulary]."""
+    best, indexes = rows.max(dim=-1)
+    second = rows.topk(min(2, rows.shape[-1]), dim=-1).values[:, -1]
+    ids = cast(list[int], cast(Any, indexes).tolist())
+    logprobs = cast(list[float], cast(Any, best - rows.logsumexp(dim=-1)).tolist())
+    margins = cast(list[float], cast(Any, best - second).tolist())
+    return [
+        Token(one, logprob, margin if math.isfinite(margin) else math.inf)
+        for one, logprob, margin in zip(ids, logprobs, margins, strict=True)
+    ]
+
+
+def remembered(picker: Picker, vocabulary: int, most: int) -> Iterator[Token]:
+    """At most `most` tokens, less than `vocabulary`, by the memory of `picker` alone; ends where it knows nothing."""
+    nothing = torch.zeros(1, vocabulary)
+    written: list[int] = []
+    while len(written) < most:
+        token = picker.pick(nothing, written)[0]
+        if token.margin <= 0:  # as probable as another: nothing tells them apart
+            return
+        written.append(token.id)
+        yield token

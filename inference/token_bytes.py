@@ -1,0 +1,90 @@
+"""What bytes each token of a vocabulary stands for. Knows nothing of prompts and models.
+
+A token's text can't be had by decoding it alone: it may hold half a character. Byte-level vocabularies spell bytes as
+printable characters (Radford et al. 2019, GPT-2's `bytes_to_unicode`); SentencePiece's write a space as `▁` and bytes
+without a token of their own as `<0x0A>`.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from tokenizers import Tokenizer
+
+_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
+_SAMPLES = ("x = f(a)\n", "\n    return self._name", "\tpass  # ünï → 漢字 🙂\r\n", "if \"a\" != 'b':  {[1, 23]}")
+
+
+def spelled_bytes() -> dict[str, int]:
+    """The printable characters that stand for bytes in byte-level vocabularies."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+class TokenBytes:
+    """Bytes by token and tokens by bytes, of those tokens that are text."""
+
+    def __init__(self, by_id: Mapping[int, bytes]) -> None:
+        self._by_id = by_id
+        pairs = sorted((spelling, identifier) for identifier, spelling in by_id.items())
+        self._spellings = [spelling for spelling, _ in pairs]
+        self._ids = [identifier for _, identifier in pairs]
+
+    @classmethod
+    def of(cls, backend: Tokenizer, excluded: Iterable[int] = ()) -> TokenBytes | None:
+        """The table of a tokenizer without its `excluded` ids; None where it can't be told, as samples show."""
+        kind = f"{backend.pre_tokenizer!r} {backend.decoder!r}"
+        spelled = spelled_bytes() if "ByteLevel" in kind else None
+        added = {identifier: token.content for identifier, token in backend.get_added_tokens_decoder().items()}
+        left_out = set(excluded)
+        table: dict[int, bytes] = {}
+        for token, identifier in backend.get_vocab(with_added_tokens=True).items():
+            if identifier in left_out:
+                continue
+            if identifier in added or spelled is None:
+                byte = _BYTE.match(token)
+                table[identifier] = bytes([int(byte[1], 16)]) if byte else token.replace("▁", " ").encode()
+            elif all(character in spelled for character in token):
+                table[identifier] = bytes(spelled[character] for character in token)
+        for sample in _SAMPLES:
+            ids = backend.encode(sample, add_special_tokens=False).ids
+            if b"".join(table.get(identifier, b"") for identifier in ids) != sample.encode():
+                return None
+        return cls(table)
+
+    def joined(self, ids: Sequence[int]) -> bytes:
+        """The bytes of `ids`; of those that are no text, none."""
+        return b"".join(self._by_id.get(identifier, b"") for identifier in ids)
+
+    def beginning_with(self, start: bytes) -> list[int]:
+        """Tokens whose bytes begin with `start`, which is not empty."""
+        low = bisect_left(self._spellings, start)
+        return self._ids[low : bisect_left(self._spellings, _behind(start), low)]
+
+    def beginnings_of(self, text: bytes) -> list[int]:
+        """Tokens that `text` begins with and that leave some of it."""
+        found = (self._id_of(text[:length]) for length in range(1, min(len(text), self._longest + 1)))
+        return [identifier for identifier in found if identifier is not None]
+
+    @cached_property
+    def single_bytes(self) -> frozenset[int]:
+        """Bytes that are a token by themselves."""
+        return frozenset(byte for byte in range(256) if self._id_of(bytes([byte])) is not None)
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self._spellings), default=0)
+
+    def _id_of(self, spelling: bytes) -> int | None:
+        place = bisect_left(self._spellings, spelling)
+        return self._ids[place] if self._spellings[place : place + 1] == [spelling] else None
+
+
+def _behind(start: bytes) -> bytes:
+    """The least bytes that come after all that begin with `start`, in order."""
+    shorter = start.rstrip(b"\xff")
+    return shorter[:-1] + bytes([shorter[-1] + 1]) if shorter else start + b"\xff" * 64
