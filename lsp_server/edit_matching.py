@@ -1,8 +1,8 @@
 r"""What an edit did at the place of a suggestion: wrote it, or a part of it, or something else. Pure.
 
-The same change reaches us in several forms. Clients replace a range where they could insert; those that compare lines
-(Neovim) tell a line inserted at the end of another as one inserted before the next; many indent what they insert anew,
-and put closing brackets behind the cursor. Knows nothing of suggestions' fate.
+The same change reaches us in several forms. Clients replace a range where they could insert; those that find edits by
+comparing texts tell a line inserted at the end of another as one inserted before the next; many indent what they insert
+anew, and put closing brackets behind the cursor. Knows nothing of suggestions' fate.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ _AROUND = 4000
 _FEWEST_LEFT, _FEWEST_IN_PART = 2, 3
 """Characters that were accepted when they come in one edit: of all that was left, or of a part of it.
 
-Fewer were probably typed: Neovim tells of what is typed within 150 ms in one edit (its `debounce_text_changes`).
+Fewer may have been typed: clients that find edits by comparing texts join keys in quick succession. (Neovim 0.12 tells
+all keys within 150 ms in one notification, but each as an edit of its own.)
 """
 
 

@@ -149,7 +149,8 @@ def read(file: Path, since: str = "") -> list[Row]:
     rows: dict[tuple[str, str], dict[str, int]] = {}
     with _opened(file) as database:
         found = database.execute(
-            "SELECT day, language, name, CAST(count AS INTEGER) FROM usage WHERE day >= ? ORDER BY day DESC, language",
+            "SELECT day, language, name, ifnull(CAST(count AS INTEGER), 0) FROM usage WHERE day >= ? "
+            "ORDER BY day DESC, language",
             (since,),
         )
         for day, language, name, count in found:

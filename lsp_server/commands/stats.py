@@ -47,7 +47,7 @@ def stats(days: int | None, as_json: bool, reset: bool) -> int:
 
 
 def _print(file: Path, rows: list[usage.Row], total: dict[str, int], is_limited: bool) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if rows:
         table = Table(box=None, header_style="bold", pad_edge=False)
         for heading in ("day", "language", *_HEADINGS.values(), "acceptance"):
@@ -70,7 +70,7 @@ def _print(file: Path, rows: list[usage.Row], total: dict[str, int], is_limited:
         sentence = (
             "No suggestion has been shown yet: counting begins with an editor on `fimd serve`, or with `fimd demo`."
         )
-    console.print(f"{sentence} The counts lie in {file} and never leave this machine.", markup=False, soft_wrap=True)
+    console.print(f"{sentence} The counts lie in {file} and never leave this machine.", soft_wrap=True)
 
 
 def _cells(counts: dict[str, int]) -> Iterable[str]:

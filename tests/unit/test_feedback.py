@@ -153,6 +153,13 @@ def test_what_is_typed_quickly_and_told_at_once_is_typed() -> None:
     assert one.verdicts() == ["typed_through"]
 
 
+def test_keys_of_one_notification_are_keys() -> None:
+    """As Neovim 0.12 tells what is typed within 150 ms."""
+    one = person("x = ‸\ny", "value")
+    one.edit(*((4 + index, 4 + index, key) for index, key in enumerate("value")))
+    assert one.verdicts() == ["typed_through"]
+
+
 def test_a_new_line_with_its_indentation_is_one_key() -> None:
     one = person("def f():‸\n", "\n    return 1")
     one.type("\n    ", "r", *"eturn 1")
@@ -372,6 +379,17 @@ def test_the_smallest_edit_is_the_same_change(text: str, start: int, size: int, 
     assert text[less.start : less.end] == less.removed
     for one, other in ((less.removed, less.text), (less.removed[::-1], less.text[::-1])):
         assert not (one and other and one[0] == other[0])
+
+
+POSITIONS = st.builds(Position, st.integers(0, 5), st.integers(0, 6))
+
+
+@given(st.text("a😀\r\n", max_size=12), POSITIONS, POSITIONS, st.text("b\r\n", max_size=4))
+def test_a_document_tells_what_an_edit_did(text: str, start: Position, end: Position, new: str) -> None:
+    document = Document(URI, "python", 1, text, PositionEncoding.UTF16)
+    edit = document.replace(start, end, new)
+    assert text[edit.start : edit.end] == edit.removed
+    assert document.text == text[: edit.start] + edit.text + text[edit.end :]
 
 
 @given(st.text("ab\n", max_size=12), st.integers(0, 12), st.integers(0, 12), st.text("ab\n", min_size=1, max_size=4))
