@@ -47,9 +47,7 @@ class Feedback:
             return
         if uri == live.uri:
             live.step_over(offset)
-        if not live.rest:
-            self._end_live(Verdict.TYPED_THROUGH, now_s)
-        elif uri != live.uri or not live.place <= offset <= live.place + live.replaces:
+        if uri != live.uri or not live.place <= offset <= live.place + live.replaces:
             self._end_live(Verdict.REJECTED, now_s)
 
     def shown(self, offer: Offer, now_s: float) -> None:
@@ -62,7 +60,6 @@ class Feedback:
         live = self._live
         if live and new.place == live.place and continues(live.rest, new.text):
             live.text = live.text[: live.done] + new.text
-            live.after, live.replaces = new.after, new.replaces
             return
         self._end_live(Verdict.UNKNOWN, now_s)
         self._live = new
@@ -115,22 +112,22 @@ class Feedback:
         if edit.start < live.place:
             live.shift(edit)
         else:
-            live.after = live.after[: edit.start - live.place]
+            live.change_behind(edit)
         return False
 
     def _written(self, live: Shown, edit: Edit, inserted: str, now_s: float) -> None:
         """`inserted` stands at the place now, instead of what the edit removed there."""
         text = plain(inserted)
+        live.after = live.after[len(edit.removed) :]
         until = reached(live.text, live.done, text)
         if live.replaces and until != len(live.text):
             self._end_live(Verdict.UNKNOWN, now_s)  # the popup's choice again
-        elif not text:  # only what stood behind the cursor was deleted
-            live.after = live.after[len(edit.removed) :]
+        elif not text:
+            pass  # only what stood behind the cursor was deleted
         elif text in PAIRS and live.rest != text and live.rest.startswith(text[0]):
             live.advance(live.done + 1, text[0], now_s)
             live.after = text[1] + live.after
         elif until is not None:
-            live.after = live.after[len(edit.removed) :]
             is_accepted = live.advance(until, inserted, now_s)
             if not live.rest and is_accepted:
                 self._live = None

@@ -155,6 +155,11 @@ class Shown:
         if self.accepted_from is not None:
             self.accepted_from += by
 
+    def change_behind(self, edit: Edit) -> None:
+        """Note an edit behind the place."""
+        start = edit.start - self.place
+        self.after = (self.after[:start] + edit.text + self.after[start + len(edit.removed) :])[:_AROUND]
+
     def take_back(self) -> None:
         """What was accepted has been removed again."""
         self.done, self.accepted_from, self.saved = self.accepted_done, None, 0
@@ -172,8 +177,7 @@ class Shown:
     def rejected_at(self) -> Place:
         """Where the rest of it belongs; a popup's choice is no part of it."""
         until = max(self.done, self.foreign)
-        after = plain(self.after[self.replaces :])
-        return Place.of(self.uri, self.before + self.text[:until], after, self.text[until:])
+        return Place.of(self.uri, self.before + self.text[:until], plain(self.after), self.text[until:])
 
 
 def continues(rest: str, text: str) -> bool:

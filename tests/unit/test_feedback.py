@@ -193,6 +193,12 @@ def test_a_bracket_that_the_editor_closes_in_an_edit_of_its_own() -> None:
     assert one.verdicts() == ["accepted"]
 
 
+def test_a_pair_of_brackets_is_one_key() -> None:
+    one = person("f‸\n", "()")
+    one.type("()")
+    assert [outcome.verdict for outcome in one.outcomes] == [Verdict.TYPED_THROUGH]
+
+
 def test_a_closing_bracket_typed_over_is_typed_along() -> None:
     one = person("f‸\n", "() + 1")
     one.edit((1, 1, "()"))
@@ -210,10 +216,26 @@ def test_a_backspace_at_it_rejects() -> None:
     assert one.outcomes == [Outcome(Verdict.REJECTED, "python", 0)]
 
 
-def test_other_text_typed_over_it_rejects() -> None:
+@pytest.mark.parametrize("typed", [("1", "2", "3"), ("pasted",), ("1", "pasted")])
+def test_other_text_typed_over_it_rejects(typed: tuple[str, ...]) -> None:
     one = person("x = ‸", "value")
-    one.type("1", "2", "3")
-    assert one.verdicts() == ["rejected"]
+    one.type(*typed)
+    assert [outcome.verdict for outcome in one.outcomes] == [Verdict.REJECTED]
+
+
+@pytest.mark.parametrize("what", ["asked elsewhere", "closed", "edited elsewhere"])
+def test_other_text_typed_over_it_and_left_rejects(what: str) -> None:
+    one = person("x = ‸\ny", "value")
+    one.type("1")
+    one.feedback.asked(URI, 5, one.now_s)
+    assert not one.outcomes, "it may be a typing error"
+    if what == "asked elsewhere":
+        one.feedback.asked(URI, 0, one.now_s)
+    elif what == "closed":
+        one.feedback.forgotten(URI, one.now_s)
+    else:
+        one.edit((7, 7, "z"))
+    assert [outcome.verdict for outcome in one.outcomes] == [Verdict.REJECTED]
 
 
 def test_a_typing_error_that_is_corrected_leaves_it_as_it_was() -> None:
@@ -241,6 +263,29 @@ def test_white_space_changed_elsewhere_by_the_editor_says_nothing() -> None:
     one.see("value")
     one.type("value")
     assert one.verdicts() == ["accepted"]
+
+
+def test_typing_with_several_cursors_is_typing() -> None:
+    one = person("x = ‸\ny = ", "value")
+    for index in range(5):
+        one.edit((4 + index, 4 + index, "value"[index]), (10 + 2 * index, 10 + 2 * index, "value"[index]))
+    assert one.document.text == "x = value\ny = value"
+    assert one.verdicts() == ["typed_through"]
+
+
+def test_what_stands_behind_the_place_may_change_while_it_is_shown() -> None:
+    one = person("x = ‸;\n  \ny", "\n\nz")
+    one.edit((4, 5, ""))
+    one.edit((5, 7, ""))
+    one.edit((6, 6, "z\n\n"))  # told behind the two line ends that were there
+    assert one.document.text == "x = \n\nz\n\ny"
+    assert one.verdicts() == ["accepted"]
+
+
+def test_a_cursor_that_goes_over_text_has_not_typed_it() -> None:
+    one = person("x = ‸value2\n", "value")
+    one.feedback.asked(URI, 7, one.now_s)
+    assert one.verdicts() == ["rejected"]
 
 
 def test_a_request_elsewhere_rejects_and_one_at_the_place_does_not() -> None:
@@ -280,6 +325,28 @@ def test_another_choice_in_the_popup_is_another_suggestion() -> None:
     assert one.saved() == len("(a)") - 1, "the choice is the popup's"
 
 
+def test_a_key_in_a_word_that_the_popup_would_replace_leaves_its_suggestion_behind() -> None:
+    one = Person("os.pa‸zz\n")
+    one.feedback.shown(Offer(URI, "python", one.document.text, 3, 7, "path.join(", len("path")), 0.0)
+    one.type("t")
+    assert [outcome.verdict for outcome in one.outcomes] == [Verdict.UNKNOWN]
+
+
+def test_the_same_words_at_another_place_are_another_suggestion() -> None:
+    one = Person("os.jn‸\n")
+    one.feedback.shown(Offer(URI, "python", one.document.text, 3, 5, "join(a)", len("join")), 0.0)
+    one.see("oin(a)")
+    one.type("oin(a)")
+    assert one.verdicts() == ["unknown", "accepted"]
+
+
+def test_a_popups_choice_is_not_saved_by_us() -> None:
+    one = Person("os.pa‸\n")
+    one.feedback.shown(Offer(URI, "python", one.document.text, 3, 5, "path.join(", len("path")), 0.0)
+    one.edit((3, 5, "path.join("))
+    assert (one.verdicts(), one.saved()) == (["accepted"], len(".join(") - 1)
+
+
 @pytest.mark.parametrize(("wait_s", "verdict"), [(5.0, "rejected"), (11.0, "accepted")])
 def test_undone_soon_after_it_was_accepted_is_rejected(wait_s: float, verdict: str) -> None:
     one = person("x = ‸\n", "value")
@@ -315,6 +382,34 @@ def test_a_part_undone_is_rejected_and_a_part_corrected_is_kept() -> None:
     assert (corrected.verdicts(), corrected.saved()) == (["partly_accepted"], 4)
 
 
+def test_what_was_undone_stays_away_from_where_it_was_accepted() -> None:
+    one = person("x = ‸\ny = 1\n", "value")
+    one.type("va", "lue")
+    one.edit((0, 0, "# what it is\n"))
+    one.edit((19, 22, ""))
+    assert [outcome.verdict for outcome in one.outcomes] == [Verdict.REJECTED]
+    assert not one.would_see("lue")
+    one.type("lu")
+    assert one.would_see("e")
+
+
+def test_what_was_accepted_and_replaced_by_other_text_was_accepted() -> None:
+    one = person("x = ‸\n", "value")
+    one.type("value")
+    one.edit((4, 9, "other"))
+    assert [outcome.verdict for outcome in one.outcomes] == [Verdict.ACCEPTED]
+
+
+@pytest.mark.parametrize(("wait_s", "verdict"), [(5.0, "rejected"), (11.0, "partly_accepted")])
+def test_a_part_is_undone_only_soon_after_it_was_accepted(wait_s: float, verdict: str) -> None:
+    one = person("  \nx = ‸\n", "value + 1")
+    one.type("value")
+    one.edit((0, 2, ""))  # the editor trims a line above
+    one.now_s += wait_s
+    one.edit((5, 10, ""))
+    assert one.verdicts() == [verdict]
+
+
 def test_a_rejected_suggestion_stays_away_for_two_minutes() -> None:
     one = person("def f():\n    ‸\n\n\nx = 1\n", "return None")
     one.backspace()
@@ -326,6 +421,19 @@ def test_a_rejected_suggestion_stays_away_for_two_minutes() -> None:
     assert not one.would_see("return None")
     one.now_s += 0.2
     assert one.would_see("return None")
+
+
+@pytest.mark.parametrize("changed", ["above", "below", "both"])
+def test_a_rejection_survives_a_change_next_to_it(changed: str) -> None:
+    one = person("def f():\n    ‸\nx = 1\n", "return None")
+    one.backspace(4)
+    one.type("    ")
+    if changed != "above":
+        one.edit((14, 15, "yy"))
+    if changed != "below":
+        one.edit((4, 5, "g"))
+    one.cursor = 13
+    assert one.would_see("return None") == (changed == "both")
 
 
 def test_a_rejection_survives_edits_elsewhere_but_says_nothing_of_other_places() -> None:
@@ -401,6 +509,11 @@ def test_an_insertion_told_elsewhere_is_the_same_change(text: str, place: int, a
     assert (moved is not None) == same
     if moved is not None:
         assert text[:place] + moved + text[place:] == result
+
+
+def test_lines_of_blanks_may_come_without_them() -> None:
+    assert reached("a\n    \n    b", 1, "\n\nb") == 12
+    assert reached("a\n    b", 1, "\nc") is None
 
 
 @given(st.text("ab \n", max_size=20), st.integers(0, 20), st.integers(0, 20))
