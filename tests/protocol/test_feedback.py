@@ -93,6 +93,21 @@ async def test_feedback_from_a_popup_that_replaces_the_word(state: Path) -> None
     assert counted(state) == {"shown": 1, "accepted": 1, "saved_characters": 7}
 
 
+@pytest.mark.parametrize("popup", [False, True])
+async def test_asking_elsewhere_is_feedback_too(state: Path, popup: bool) -> None:
+    async with connected({"completion": {"popup": "always"}}, text="value") as client:
+        client.open("x = \ny = 1\n")
+        for line, character in ((0, 4), (0, 4), (1, 1)):
+            if popup:
+                position = {"line": line, "character": character}
+                params = {"textDocument": {"uri": URI}, "position": position}
+                await client.result("textDocument/completion", params)
+            else:
+                await client.items(line, character)
+        await end(client)
+    assert counted(state) == {"shown": 1, "rejected": 1}
+
+
 async def test_feedback_on_a_popups_choice_counts_only_what_follows_it(state: Path) -> None:
     async with connected(text=".join(") as client:
         client.open("os.pa\n")
