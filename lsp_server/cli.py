@@ -234,6 +234,20 @@ def evaluate_command(
 
 
 @app.command()
+def stats(
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, max=100_000, help="The last so many days only, today among them.")
+    ] = None,
+    as_json: JsonOption = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget all counts.")] = False,
+) -> None:
+    """Print what became of the suggestions that were shown on this machine, by day and language."""
+    from lsp_server.commands.stats import stats as run
+
+    raise typer.Exit(run(days, as_json, reset))
+
+
+@app.command()
 def doctor(
     model: ModelOption = None,
     revision: RevisionOption = None,

@@ -20,10 +20,12 @@ from lsp_server.cursor import Cursor
 from lsp_server.debounce import Debounce
 from lsp_server.documents import Snapshot
 from lsp_server.exclusions import is_excluded
+from lsp_server.feedback import Feedback
 from lsp_server.foresight import Foresight, is_allowed
 from lsp_server.likelihood import Evidence, threshold_of
 from lsp_server.model_host import ModelHost
 from lsp_server.settings import Settings
+from lsp_server.shown import Outcome
 from lsp_server.statistics import Statistics
 from lsp_server.suggestion_cache import SuggestionCache
 from lsp_server.trimming import trim
@@ -37,6 +39,10 @@ Related = Callable[[str], tuple[str, ...]]
 def _nothing(uri: str) -> tuple[str, ...]:
     del uri
     return ()
+
+
+def _uncounted(outcome: Outcome) -> None:
+    del outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,15 @@ class Suggestion:
 
 
 class Completer:
-    """Suggestions for one session (an editor window)."""
+    """Suggestions for one session (an editor window). `settled` hears what became of each that was shown."""
 
-    def __init__(self, host: ModelHost, settings: Settings, related: Related = _nothing) -> None:
+    def __init__(
+        self,
+        host: ModelHost,
+        settings: Settings,
+        related: Related = _nothing,
+        settled: Callable[[Outcome], None] = _uncounted,
+    ) -> None:
         self.settings = settings
         self.statistics = Statistics()
         self._host = host
@@ -71,16 +83,19 @@ class Completer:
         self._debounce = Debounce()
         self.computations = Computations(self._compute)
         self.foresight = Foresight(host, self)
+        self.feedback = Feedback(settled)
 
     def forget(self, uri: str) -> None:
         """The document was closed: stop computing for it."""
         self.computations.forget(uri)
         self.foresight.stop()
+        self.feedback.forgotten(uri, time.monotonic())
 
     def forget_all(self) -> None:
         """The session ends: stop computing for it."""
         self.computations.forget_all()
         self.foresight.stop()
+        self.feedback.ended(time.monotonic())
 
     def edited(self, uri: str, language: str, take: Callable[[], Snapshot]) -> None:
         """A document was opened or changed; `take` gives its text, with the cursor where it probably is.
@@ -141,10 +156,10 @@ class Completer:
                 text, completion = await self._computed(snapshot.uri, cursor, invoked)
             else:
                 self.computations.forget(snapshot.uri)
+            if not text or (not invoked and self._is_unwanted(snapshot.uri, cursor, text)):
+                return None
         except Exception:
             log.exception("no suggestion because of an internal error")
-            return None
-        if not text:
             return None
         evidence = Evidence.of(completion, text, cursor) if completion else None
         is_likely = completion is None or evidence is None or threshold_of(completion.model).allows(evidence)
@@ -157,6 +172,10 @@ class Completer:
         if not settings.enabled or language in settings.files.disabled_languages:
             return False
         return not is_excluded(uri, settings.files.exclude)
+
+    def _is_unwanted(self, uri: str, cursor: Cursor, text: str) -> bool:
+        """Whether the person did not want this here a moment ago; it stays in the cache, so nothing is computed."""
+        return self.feedback.is_rejected(uri, cursor.prefix, cursor.suffix, text, time.monotonic())
 
     def _is_served(self, uri: str, language: str) -> bool:
         return self._host.status.phase == "ready" and self.serves(uri, language)

@@ -36,6 +36,20 @@ class Snapshot:
     offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of a text: `removed` stood at index `start`, and `text` stands there now."""
+
+    start: int
+    removed: str
+    text: str
+
+    @property
+    def end(self) -> int:
+        """Index behind what was removed, in the text before the edit."""
+        return self.start + len(self.removed)
+
+
 class Document:
     """One open document.
 
@@ -52,6 +66,9 @@ class Document:
         self._text: str | None = text
         self.edited_at: int | None = None
         """Index into the text where the last edit ends, if it was one of a part: probably the cursor's."""
+
+        self.edits: list[Edit] | None = None
+        """What the last change notification did, in its order; None where the whole text was new."""
 
     @property
     def text(self) -> str:
@@ -79,8 +96,8 @@ class Document:
             offset -= len(line)
         raise AssertionError("a document has at least one line")
 
-    def replace(self, start: Position, end: Position, text: str) -> None:
-        """Replace the range from `start` to `end`, both clamped to the document, by `text`."""
+    def replace(self, start: Position, end: Position, text: str) -> Edit:
+        """Replace the range from `start` to `end`, both clamped to the document, by `text`; returns what that did."""
         start, end = min(start, end), max(start, end)
         first, first_column = self._locate(start)
         last, last_column = self._locate(end)
@@ -88,6 +105,8 @@ class Document:
         at = sum(map(len, self._lines[:first])) + first_column
         if text not in _CLOSERS or at != self.edited_at or (last, last_column) != (first, first_column):
             self.edited_at = at + len(text) - (text in _PAIRS)
+        removed = "".join(self._lines[first : last + 1])[first_column : last_column - len(self._lines[last]) or None]
+        edit = Edit(at, removed, text)
         segment = self._lines[first][:first_column] + text + self._lines[last][last_column:]
         if first > 0 and segment.startswith("\n") and self._lines[first - 1].endswith("\r"):
             first -= 1  # a carriage return and a line feed that the edit brings together become one line end
@@ -97,6 +116,7 @@ class Document:
             lines.pop()  # the empty rest: here the next line follows
         self._lines[first : last + 1] = lines
         self._text = None
+        return edit
 
     def replace_all(self, text: str) -> None:
         """Replace the whole text."""

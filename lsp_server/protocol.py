@@ -20,7 +20,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server import wire
-from lsp_server.documents import Documents, Position
+from lsp_server.documents import Documents, Edit, Position
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +113,16 @@ class FimdProtocol(LanguageServerProtocol):
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Handlers:
         """Apply the changes in their order, each to the result of the one before."""
         if document := self.documents.get(params.text_document.uri):
+            edits: list[Edit] | None = []
             for change in params.content_changes:
                 if isinstance(change, types.TextDocumentContentChangePartial):
-                    document.replace(_position(change.range.start), _position(change.range.end), change.text)
+                    edit = document.replace(_position(change.range.start), _position(change.range.end), change.text)
+                    if edits is not None:
+                        edits.append(edit)
                 else:
                     document.replace_all(change.text)
+                    edits = None
+            document.edits = edits
             document.version = params.text_document.version
             self.documents.touched(document.uri)
         else:

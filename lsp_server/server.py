@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from dataclasses import replace
 from itertools import islice
 from typing import Any, cast
@@ -30,6 +31,8 @@ from lsp_server.model_host import ModelHost
 from lsp_server.position_encoding import PositionEncoding
 from lsp_server.protocol import FimdProtocol
 from lsp_server.settings import Layer, Settings, merge
+from lsp_server.shown import Offer, Outcome
+from lsp_server.usage import Usage, user_file
 from lsp_server.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -53,7 +56,8 @@ class FimdServer(LanguageServer):
         self._options = self._changed = Layer("editor settings", {})
         self._overrides = overrides or Layer("command line", {})
         self._told: set[str] = set()
-        self.completer = Completer(host, Settings(), self._related)
+        self.usage = Usage(user_file())
+        self.completer = Completer(host, Settings(), self._related, self._settled)
         self.assistant = Assistant(self, host, self.protocol.documents, self._serves, self.tell)
         self.exit_code = 1
         self.stop_event = threading.Event()
@@ -86,6 +90,10 @@ class FimdServer(LanguageServer):
             return
         if document.edited_at is None:  # all of it is new
             self.completer.computations.forget(uri)
+        if document.edits is None:
+            self.completer.feedback.forgotten(uri, time.monotonic())
+        else:
+            self.completer.feedback.edited(uri, document.edits, time.monotonic())
 
         def take() -> Snapshot:
             snapshot = document.snapshot(_END)
@@ -108,10 +116,16 @@ class FimdServer(LanguageServer):
     def _serves(self, document: Document) -> bool:
         return self.completer.serves(document.uri, document.language)
 
+    def _settled(self, outcome: Outcome) -> None:
+        """Count what became of a suggestion."""
+        if self.completer.settings.statistics:
+            self.usage.count(outcome)
+
     def forget_all(self) -> None:
-        """The connection ends: stop computing for it."""
+        """The connection ends: stop computing for it, and keep what was counted."""
         self.completer.forget_all()
         self.assistant.forget_all()
+        self.usage.save()
 
     def hang_up(self, exit_code: int) -> None:
         """End this connection after the current message."""
@@ -155,7 +169,9 @@ class FimdServer(LanguageServer):
         if document is None:
             return []
         snapshot = document.snapshot(_position(params.position))
-        place = _range(document, snapshot.offset, snapshot.offset)
+        self.completer.feedback.asked(document.uri, snapshot.offset, time.monotonic())
+        start = end = snapshot.offset
+        place = _range(document, start, end)
         typed = ""
         if selected := params.context.selected_completion_info:
             # The popup's choice is about to replace its range: suggest what follows it.
@@ -167,7 +183,10 @@ class FimdServer(LanguageServer):
         if suggestion is None or not self._is_current(document, snapshot):
             return []
         self.completer.shown(snapshot, suggestion)
-        return [types.InlineCompletionItem(typed + suggestion.text, range=place)]
+        text = typed + suggestion.text
+        offer = Offer(document.uri, document.language, document.text, start, max(start, end), text, len(typed))
+        self.completer.feedback.shown(offer, time.monotonic())
+        return [types.InlineCompletionItem(text, range=place)]
 
     async def popup_items(self, params: types.CompletionParams) -> list[types.CompletionItem]:
         """At most one item for a completion popup, within the popup's time budget.
@@ -179,6 +198,8 @@ class FimdServer(LanguageServer):
         if document is None:
             return []
         snapshot = document.snapshot(_position(params.position))
+        at = snapshot.offset
+        self.completer.feedback.asked(document.uri, at, time.monotonic())
         task = asyncio.ensure_future(self.completer.suggest(snapshot, invoked=False))
         self.background.add(task)
         task.add_done_callback(self.background.discard)
@@ -191,6 +212,8 @@ class FimdServer(LanguageServer):
         if suggestion is None or not self._is_current(document, snapshot) or suggestion.text[0] in "\r\n":
             return []  # a popup can't show what begins on the next line
         self.completer.shown(snapshot, suggestion)
+        offer = Offer(document.uri, document.language, document.text, at, at, suggestion.text)
+        self.completer.feedback.shown(offer, time.monotonic())
         return [_popup_item(document, snapshot, suggestion.text)]
 
     def _is_current(self, document: Document, snapshot: Snapshot) -> bool:

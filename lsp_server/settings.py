@@ -103,6 +103,10 @@ class Settings(_Section):
     """The whole tree; `[section]` tables in the user file, nested objects in client options."""
 
     enabled: bool = Field(default=True, description="Whether anything is suggested at all.")
+    statistics: bool = Field(
+        default=True,
+        description="Count on this machine what becomes of suggestions, for `fimd stats`: numbers only.",
+    )
     model: ModelSettings = ModelSettings()
     completion: CompletionSettings = CompletionSettings()
     files: FileSettings = FileSettings()

@@ -1,4 +1,4 @@
-"""Common to all tests: no network but loopback, no settings and no caches of the person who runs them."""
+"""Common to all tests: no network but loopback, no settings, caches and statistics of the person who runs them."""
 
 from __future__ import annotations
 
@@ -11,4 +11,5 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # checkpoints in its cache.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="fimd-tests-")
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="fimd-tests-cache-")
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="fimd-tests-state-")
 os.environ["HF_HOME"] = os.path.join(os.environ["XDG_CACHE_HOME"], "huggingface")  # noqa: PTH118  # an environment variable

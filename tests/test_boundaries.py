@@ -64,6 +64,10 @@ def test_the_pure_core_imports_neither_protocol_nor_model() -> None:
         "trimming",
         "exclusions",
         "suggestion_cache",
+        "edit_matching",
+        "rejections",
+        "shown",
+        "feedback",
         "wire",
         "code_actions",
     ]

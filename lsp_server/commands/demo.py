@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +19,7 @@ from rich.text import Text
 
 from lsp_server.commands.editor import Editor, Ghost
 from lsp_server.commands.options import fail
+from lsp_server.shown import continues
 
 _ANCHOR = "class LifoQueue(Queue):"
 _TYPED_FROM = "    def _put("
@@ -72,43 +73,69 @@ async def _play(scene: _Scene, model: str | None, console: Console) -> int:
     if not await client.start(*(["--model", model] if model else [])):
         await client.stop()
         fail(client.message.removeprefix("fimd: "))
-    shown: list[Ghost] = []
-    typed = accepted = 0
+    tally = _Tally()
+    typed = 0
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        while typed < len(scene.typed) and accepted < _ACCEPTED:
-            ghost = await client.type(scene.typed[typed])
+        while typed < len(scene.typed) and tally.accepted < _ACCEPTED:
+            key = scene.typed[typed]
+            ghost = await client.type(key)
             typed += 1
+            tally.saw(ghost, key)
             if console.is_terminal:
                 live.update(_frame(client, ghost), refresh=True)
                 await asyncio.sleep(_KEY_PAUSE_S)
             elif not console.record:  # a picture shows the frames only
                 console.print(_plain(client, ghost), markup=False, soft_wrap=True)
-            if not ghost.text:
-                continue
-            shown.append(ghost)
-            is_right = scene.typed.startswith(ghost.text, typed) and len(ghost.text) >= _FEWEST_ACCEPTED
-            if is_right or (not accepted and typed > _PATIENCE_KEYS):
-                await _accept(client, ghost, console)
-                accepted += 1
+            is_right = scene.typed.startswith(ghost.text, typed)
+            is_due = not tally.accepted and typed > _PATIENCE_KEYS
+            if len(ghost.text) >= _FEWEST_ACCEPTED and (is_right or is_due):
+                _accept(client, ghost, console)
+                tally.took()
                 typed += len(ghost.text)
     await client.stop()
-    console.print(_summary([ghost.latency_ms for ghost in shown]))
-    return len(shown)
+    console.print(tally.summary(), soft_wrap=True)
+    return tally.shown
 
 
-async def _accept(client: Editor, ghost: Ghost, console: Console) -> None:
+@dataclass(slots=True)
+class _Tally:
+    """What was seen, counted as `fimd stats` counts it: what is only typed along is the same suggestion."""
+
+    shown: int = 0
+    accepted: int = 0
+    latencies_ms: list[float] = field(default_factory=list[float])
+    _rest: str = ""
+    """What is left of the suggestion on the screen."""
+
+    def saw(self, ghost: Ghost, key: str) -> None:
+        """Ghost text, or none, after a key."""
+        self._rest = self._rest[len(key) :] if self._rest.startswith(key) else ""
+        if ghost.text:
+            self.shown += not continues(self._rest, ghost.text)
+            self.latencies_ms.append(ghost.latency_ms)
+            self._rest = ghost.text
+
+    def took(self) -> None:
+        """The ghost text was accepted."""
+        self.accepted += 1
+        self._rest = ""
+
+    def summary(self) -> str:
+        """The last line of the demo."""
+        if not self.shown:
+            return "no suggestion was shown"
+        typical, longest = median(self.latencies_ms), max(self.latencies_ms)
+        times = f"{typical:.0f} ms median, {longest:.0f} ms at most"
+        counts = f"{self.shown} suggestion{'s' * (self.shown > 1)} shown, {self.accepted} accepted"
+        return f"{counts}; from keystroke to ghost text: {times}"
+
+
+def _accept(client: Editor, ghost: Ghost, console: Console) -> None:
+    """Insert the ghost text in one edit, as editors do; what comes after that is asked for with the next key."""
     console.print(_frame(client, ghost))
-    await client.type(ghost.text)
+    client.replace(client.cursor, client.cursor, ghost.text)
     console.print(Text(f"Tab: accepted {ghost.text!r}", style="bold green"))
     console.print(_frame(client, Ghost("", 0.0)))
-
-
-def _summary(latencies_ms: list[float]) -> str:
-    if not latencies_ms:
-        return "no suggestion was shown"
-    typical, longest = median(latencies_ms), max(latencies_ms)
-    shown = f"{len(latencies_ms)} suggestions, from keystroke to ghost text"
-    return f"{shown}: {typical:.0f} ms median, {longest:.0f} ms at most"
 
 
 def _plain(client: Editor, ghost: Ghost) -> str:

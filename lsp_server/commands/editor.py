@@ -52,8 +52,10 @@ class Editor:
         self._client = LanguageClient("fimd", VERSION)
         self._listen()
 
-    async def start(self, *arguments: str, command: tuple[str, ...] = ()) -> bool:
-        """Start the daemon, or another `command`, with `arguments` and open the file.
+    async def start(
+        self, *arguments: str, command: tuple[str, ...] = (), settings: dict[str, Any] | None = None
+    ) -> bool:
+        """Start the daemon, or another `command`, with `arguments` and the editor's `settings`, and open the file.
 
         Returns whether the model is ready, else see `message`.
         """
@@ -69,7 +71,9 @@ class Editor:
             window=types.WindowClientCapabilities(work_done_progress=True),
         )
         try:
-            await self._client.initialize_async(types.InitializeParams(capabilities=capabilities))
+            await self._client.initialize_async(
+                types.InitializeParams(capabilities=capabilities, initialization_options=settings)
+            )
         except RuntimeError as error:  # the process has ended
             self.message = f"the daemon did not start ({error}): run `fimd serve` to see why"
             return False
