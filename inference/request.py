@@ -7,6 +7,16 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
+class ContextPiece:
+    """Lines of another file that a model should read first."""
+
+    path: str
+    """The file's path, or the end of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What to infill: the text around a gap, decoded and unclipped.
 
@@ -28,6 +38,12 @@ class Request:
 
     related: tuple[str, ...] = ()
     """Texts of other open files, the most related last: what is repeated from them comes sooner. Not in the prompt."""
+
+    context: tuple[ContextPiece, ...] = ()
+    """Pieces of other files for the prompt, the most useful first. Where there is no room, the last are left out."""
+
+    path: str = ""
+    """Path of the file itself, or the end of it, for models that are told; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
