@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference import prompt
+from inference.checkpoints.catalog import CATALOG
+from inference.checkpoints.load import load_engine
+from inference.checkpoints.spec import ModelSpec
 from inference.engines.local import MAX_PROMPT_TOKENS, About, LocalEngine
 from inference.formats import FORMATS, LEFT_TO_RIGHT, InfillFormat, Slot
 from inference.kv_cache import common_prefix_length
@@ -192,6 +195,11 @@ def test_the_same_context_keeps_the_cache_while_a_person_types() -> None:
         lost += bool(previous) and common_prefix_length(previous, built) < len(previous) - 8
         previous = built
     assert lost <= 30
+
+
+def test_only_the_embedded_model_gets_no_context_of_its_own_accord() -> None:
+    assert [row.name for row in CATALOG if not row.reads_other_files] == ["embedded"]
+    assert not load_engine(ModelSpec()).reads_other_files
 
 
 def engine(patience_s: float | None) -> LocalEngine:
