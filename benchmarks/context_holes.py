@@ -1,8 +1,9 @@
 """Whether the pieces chosen from other files hold what a hole needs: `python benchmarks/context_holes.py FOLDER …`.
 
-A hole is the rest of a line behind `name(`, where `name` is a function or class that the file imports from another file
-of the folder. No model is asked. Told are the share of holes for which the definition's first line is among the pieces,
-and the share of the answer's words that a model can see, without and with them.
+A hole is the rest of a line behind `name(`, or from `name` on, where `name` is a function or class that the file
+imports from another file of the folder. No model is asked. Told are the share of holes for which the definition's first
+line is among the pieces (without pieces it is for none), and the share of the answer's words that a model can see,
+without and with them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ _WORD = re.compile(r"[^\W\d]\w{2,}")
 class Hole:
     """A place in a file, what stands there, and the line that defines what is called."""
 
+    kind: str
+    """`call` in front of the name, `arguments` behind it."""
+
     place: Place
     answer: str
     definition: str
@@ -46,22 +50,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--characters", type=int, default=1000, help="of pieces that the prompt holds")
+    parser.add_argument("--chosen", type=int, default=Limits().characters, help="of pieces that are chosen")
     options = parser.parse_args()
     for folder in options.folders:
-        found = measured(folder)
+        found = measured(folder, options.characters, Limits(characters=options.chosen))
         if options.json:
             print(json.dumps(found))
         else:
             print(", ".join(f"{key} {value}" for key, value in found.items()))
 
 
-def measured(folder: Path) -> dict[str, object]:
-    """The figures of one folder; shares in percent."""
+def measured(folder: Path, characters: int, limits: Limits) -> dict[str, object]:
+    """The figures of one folder, where the prompt holds so many characters of the pieces; shares in percent."""
     sources = [
         Source(path.resolve().as_uri(), path.read_text(encoding="utf-8", errors="replace"))
         for path in sorted(folder.rglob("*.py"))
     ]
-    holes = retrieved = words = seen_without = seen_with = 0
+    words = seen_without = seen_with = 0
+    retrieved: dict[str, list[bool]] = {"call": [], "arguments": []}
     took: list[float] = []
     for source in sources:
         others = _opened(source, sources)
@@ -70,13 +77,12 @@ def measured(folder: Path) -> dict[str, object]:
         index.work(lambda: False)
         for hole in _holes(source, others):
             started = time.process_time()
-            pieces = choose(hole.place, index.known(), Limits())
+            pieces = choose(hole.place, index.known(), limits)
             took.append(time.process_time() - started)
-            shown = "\n".join(piece.text for piece in pieces)
+            shown = "\n".join(piece.text for piece in pieces)[:characters]
             around = hole.place.prefix[-_SEEN_BEFORE:] + hole.place.suffix[:_SEEN_BEHIND]
             answer = set(_WORD.findall(hole.answer))
-            holes += 1
-            retrieved += hole.definition in shown
+            retrieved[hole.kind].append(hole.definition in shown)
             words += len(answer)
             seen_without += len(answer & set(_WORD.findall(around)))
             seen_with += len(answer & set(_WORD.findall(around + "\n" + shown)))
@@ -84,8 +90,11 @@ def measured(folder: Path) -> dict[str, object]:
     return {
         "folder": folder.name,
         "files": len(sources),
-        "holes": holes,
-        "definition among the pieces, %": round(100 * retrieved / max(holes, 1), 1),
+        "holes": sum(map(len, retrieved.values())),
+        **{
+            f"{kind}: definition among the pieces, %": round(100 * sum(found) / max(len(found), 1), 1)
+            for kind, found in retrieved.items()
+        },
         "words seen without, %": round(100 * seen_without / max(words, 1), 1),
         "words seen with, %": round(100 * seen_with / max(words, 1), 1),
         "choice p95, ms": round(1000 * took[int(len(took) * 0.95)], 2) if took else 0.0,
@@ -123,14 +132,15 @@ def _holes(source: Source, others: list[Source]) -> Iterator[Hole]:
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in definitions):
             continue
-        number, column = (node.func.end_lineno or 1) - 1, (node.func.end_col_offset or 0) + 1
+        number, column = node.func.lineno - 1, node.func.col_offset
         answer = lines[number].encode()[column:].decode(errors="replace")
-        if node.end_lineno != number + 1 or len(answer.strip()) < 3 or count == _MOST_HOLES:
+        if node.end_lineno != number + 1 or len(answer) < len(node.func.id) + 4 or count == _MOST_HOLES:
             continue
         count += 1
-        at = starts[number] + len(lines[number]) - len(answer)
-        place = Place(source.uri, source.text[:at], source.text[at + len(answer) :])
-        yield Hole(place, answer, definitions[node.func.id])
+        for kind, rest in (("call", answer), ("arguments", answer[len(node.func.id) + 1 :])):
+            end = starts[number] + len(lines[number])
+            place = Place(source.uri, source.text[: end - len(rest)], source.text[end:])
+            yield Hole(kind, place, rest, definitions[node.func.id])
 
 
 if __name__ == "__main__":

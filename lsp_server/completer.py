@@ -67,6 +67,7 @@ class Completer:
         """The document was closed: stop computing for it."""
         self.computations.forget(uri)
         self.foresight.stop()
+        self.related.forget(uri)
 
     def forget_all(self) -> None:
         """The session ends: stop computing for it."""

@@ -56,7 +56,7 @@ class RelatedFiles:
         """
         if not limits.pieces or not limits.characters:
             return ()
-        self._index.update(self._related(uri))
+        self._index.update(self._related(uri), uri)
         if self._index.work(_until(_REQUEST_S)):
             self._go_on()
         place = Place(uri, cursor.prefix, cursor.suffix)
@@ -65,13 +65,17 @@ class RelatedFiles:
 
     def read_soon(self, uri: str) -> None:
         """Begin to read the files beside the one at `uri`, while nothing else is to do."""
-        self._index.update(self._related(uri))
+        self._index.update(self._related(uri), uri)
         self._go_on()
 
     def read(self, uri: str) -> None:
         """Read them now, however long it takes: for commands, where nobody types."""
-        self._index.update(self._related(uri))
+        self._index.update(self._related(uri), uri)
         self._index.work(lambda: False)
+
+    def forget(self, uri: str) -> None:
+        """The file at `uri` was closed: what was chosen for it is no longer wanted."""
+        self._chooser.forget(uri)
 
     def stop(self) -> None:
         """Read no more until somebody asks."""

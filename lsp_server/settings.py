@@ -87,7 +87,7 @@ class ContextSettings(_Section):
     )
     max_pieces: int = Field(default=4, ge=0, le=32, description="Most pieces for one suggestion.")
     max_characters: int = Field(
-        default=2400, ge=0, le=100_000, description="Most characters of all pieces; the prompt may hold fewer."
+        default=1500, ge=0, le=100_000, description="Most characters of all pieces; the prompt may hold fewer."
     )
 
 

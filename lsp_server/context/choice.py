@@ -7,6 +7,7 @@ one (Zhang et al. 2023, arXiv:2303.12570, take such windows too). What stands ar
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +17,7 @@ from lsp_server.context.index import STRIDE, WINDOW, Indexed, is_written_by_a_pr
 from lsp_server.context.source import Piece, Source, family, folder, path_of, short_path
 from lsp_server.context.words import LONGEST_LINE, likeness, mask, words
 
-_NEAR_CHARS = 3000
+NEAR_CHARS = 3000
 """Text before the cursor in which a name counts as used here."""
 
 _AROUND_CHARS = 6000
@@ -60,13 +61,13 @@ class Limits:
     """How much may be chosen."""
 
     pieces: int = 4
-    characters: int = 2400
-    """Of all pieces together."""
+    characters: int = 1500
+    """Of all pieces together: somewhat more than a prompt of 1,024 tokens holds."""
 
 
 def query(place: Place) -> frozenset[str]:
     """The words of the lines before the cursor, which similar windows are found by."""
-    lines = [line for line in place.prefix[-_NEAR_CHARS:].split("\n") if line.strip()]
+    lines = [line for line in place.prefix[-NEAR_CHARS:].split("\n") if line.strip()]
     return words(lines[-WINDOW:])
 
 
@@ -114,15 +115,15 @@ def _definitions(
 
 def _wanted(place: Place, others: Sequence[Indexed]) -> list[tuple[Source, str]]:
     """Names of other files that the file uses or may use here, the likeliest first."""
-    near = place.prefix[-_NEAR_CHARS:]
+    near = place.prefix[-NEAR_CHARS:]
     last_use = {found[0]: found.start() for found in _WORD.finditer(near)}
     used = sorted(last_use, key=lambda name: -last_use[name])
-    counted = _WORD.findall(place.prefix[: imports.MOST_CHARS])
+    counted = Counter(_WORD.findall(place.prefix[: imports.MOST_CHARS]))
     rated: dict[tuple[Source, str], float] = {}
 
     def rate(source: Source, name: str, alias: str) -> None:
         # A name that is imported and not used yet is about to be.
-        chance = last_use.get(alias, -1) + 1 or (0.5 if counted.count(alias) <= 1 else 0.0)
+        chance = last_use.get(alias, -1) + 1 or (0.5 if counted[alias] <= 1 else 0.0)
         rated[source, name] = max(chance, rated.get((source, name), 0.0))
 
     among = imports.modules([one.source for one in others])

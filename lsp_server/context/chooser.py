@@ -1,24 +1,24 @@
 """Keeps what was chosen for a place while a person types there: other pieces at each key would void the model's cache.
 
 Chosen anew only where the cursor has gone elsewhere, where a file that was chosen from has been edited, and, when
-typing rests, where another choice is likely. Knows no clock: it is told when typing rests.
+typing rests, where the model lacks what has become the most useful. Knows no clock: it is told when typing rests.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 
-from lsp_server.context.choice import Limits, Place, choose, query
+from lsp_server.context.choice import NEAR_CHARS, Limits, Place, choose, query
 from lsp_server.context.index import Indexed
 from lsp_server.context.source import Piece, short_path
 from lsp_server.context.words import likeness
 
 _SAME_PLACE = 0.3
-_SAME_PLACE_AT_REST = 0.8
-"""Likeness of the lines before the cursor to those that was chosen for, from which on the choice stands."""
+_SAME_PLACE_AT_REST = 0.5
+"""Likeness of the lines before the cursor to those that was chosen for, from which on it is the same place."""
 
 _PLACES_KEPT = 16
 
@@ -26,14 +26,14 @@ _PLACES_KEPT = 16
 @dataclass(frozen=True, slots=True)
 class _Chosen:
     words: frozenset[str]
+    """Of the lines before the cursor, when the pieces were chosen."""
+
+    looked_at: str
+    """Text before the cursor, when it was last asked whether others would be better."""
+
     known: tuple[Indexed, ...]
     limits: Limits
     pieces: tuple[Piece, ...]
-
-    @property
-    def paths(self) -> set[str]:
-        """Of the files that the pieces are from."""
-        return {piece.path for piece in self.pieces}
 
 
 class Chooser:
@@ -49,29 +49,46 @@ class Chooser:
 
         `rested` says that typing rests.
         """
-        asked = query(place)
+        asked, near = query(place), place.prefix[-NEAR_CHARS:]
         earlier = self._chosen.get(place.uri)
-        if earlier is not None and _stands(earlier, asked, known, limits, rested=rested):
-            return earlier.pieces
+        alike = 0.0
+        if earlier is not None and earlier.limits == limits and _are_of(earlier, known):
+            alike = likeness(asked, earlier.words) if asked != earlier.words else 1.0
+            is_looked_at = near == earlier.looked_at and _is_same(known, earlier.known)
+            if (alike >= _SAME_PLACE and not rested) or is_looked_at:
+                return earlier.pieces
         self.choices += 1
         pieces = choose(place, known, limits)
+        if earlier is not None and alike >= _SAME_PLACE_AT_REST and _holds(earlier.pieces, pieces[:1]):
+            self._keep(place.uri, replace(earlier, looked_at=near, known=tuple(known)))
+            return earlier.pieces
         if earlier is not None and set(earlier.pieces) == set(pieces):
             pieces = earlier.pieces  # in the order that the model has read
-        self._chosen[place.uri] = _Chosen(asked, tuple(known), limits, pieces)
-        self._chosen.move_to_end(place.uri)
-        if len(self._chosen) > _PLACES_KEPT:
-            self._chosen.popitem(last=False)
+        self._keep(place.uri, _Chosen(asked, near, tuple(known), limits, pieces))
         return pieces
 
+    def forget(self, uri: str) -> None:
+        """Forget what was chosen for the file at `uri`."""
+        self._chosen.pop(uri, None)
 
-def _stands(earlier: _Chosen, asked: frozenset[str], known: Sequence[Indexed], limits: Limits, *, rested: bool) -> bool:
-    is_unchanged = len(known) == len(earlier.known) and all(map(is_, known, earlier.known))
-    if limits != earlier.limits or not (is_unchanged or _sources(earlier) <= set(map(id, known))):
-        return False
-    alike = likeness(asked, earlier.words) if asked != earlier.words else 1.0
-    return is_unchanged and alike >= _SAME_PLACE_AT_REST if rested else alike >= _SAME_PLACE
+    def _keep(self, uri: str, chosen: _Chosen) -> None:
+        self._chosen[uri] = chosen
+        self._chosen.move_to_end(uri)
+        if len(self._chosen) > _PLACES_KEPT:
+            self._chosen.popitem(last=False)
 
 
-def _sources(earlier: _Chosen) -> set[int]:
-    """The files that was chosen from: as they are now, unless they have been edited."""
-    return {id(one) for one in earlier.known if short_path(one.source.uri) in earlier.paths}
+def _are_of(earlier: _Chosen, known: Sequence[Indexed]) -> bool:
+    """Whether the files that was chosen from are as they were."""
+    paths = {piece.path for piece in earlier.pieces}
+    return {one for one in earlier.known if short_path(one.source.uri) in paths} <= set(known)
+
+
+def _is_same(known: Sequence[Indexed], earlier: Sequence[Indexed]) -> bool:
+    return len(known) == len(earlier) and all(map(is_, known, earlier))
+
+
+def _holds(pieces: Sequence[Piece], wanted: Sequence[Piece]) -> bool:
+    """Whether all lines of the pieces wanted are in `pieces`."""
+    lines = {line for piece in pieces for line in piece.text.split("\n")}
+    return all(line in lines for piece in wanted for line in piece.text.split("\n"))

@@ -52,12 +52,14 @@ class Index:
         self._reading: tuple[Source, Generator[None, None, Indexed]] | None = None
         self._sources: tuple[Source, ...] = ()
 
-    def update(self, sources: Sequence[Source]) -> None:
-        """Take in which files there are now, the most related last: it is read first. Costs no reading."""
+    def update(self, sources: Sequence[Source], uri: str = "") -> None:
+        """Take in which files there are now, the most related last: it is read first. Costs no reading.
+
+        What is known of the file at `uri`, the cursor's own, is kept for when the cursor is elsewhere.
+        """
         self._sources = tuple(sources)
-        present = {source.uri for source in sources}
-        for uri in [uri for uri in self._known if uri not in present]:
-            del self._known[uri]
+        present = {uri, *(source.uri for source in sources)}
+        self._known = {known: one for known, one in self._known.items() if known in present}
 
     def work(self, is_enough: Callable[[], bool]) -> bool:
         """Read what has not been read yet, until `is_enough`; returns whether more is left to do."""

@@ -165,6 +165,18 @@ def test_a_context_file_that_was_edited_serves_as_it_was_until_it_is_read_again(
     assert index.known() == []
 
 
+def test_context_is_not_read_again_where_the_cursor_goes_from_file_to_file() -> None:
+    index = Index()
+    one, two = Source("file:///one.py", "x = 1\n"), Source("file:///two.py", "y = 2\n")
+    index.update([two], one.uri)
+    assert not index.work(lambda: False)
+    index.update([one], two.uri)
+    assert not index.work(lambda: False)
+    index.update([two], one.uri)
+    assert not index.work(lambda: True), "nothing is left to do"
+    assert [known.source for known in index.known()] == [two]
+
+
 def test_context_is_read_a_few_lines_at_a_time() -> None:
     index = Index()
     index.update([Source("file:///a.py", "value = 1\n" * 1000)])

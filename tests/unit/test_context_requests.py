@@ -82,6 +82,15 @@ async def test_a_session_that_ends_reads_no_more_context() -> None:
     assert completer.related._index.known() == []
 
 
+async def test_context_of_a_closed_file_is_chosen_anew_when_it_is_opened_again() -> None:
+    completer = await completer_beside(ScriptedEngine(), Source("file:///w/geometry.py", GEOMETRY))
+    completer.related.read("file:///a.py")
+    await suggest(completer, CALL)
+    completer.forget("file:///a.py")
+    await suggest(completer, CALL.replace("‸", "x‸"))
+    assert completer.related._chooser.choices == 2
+
+
 async def test_context_is_chosen_anew_when_typing_rests() -> None:
     engine = ScriptedEngine("value")
     sources = [Source("file:///w/filler.py", "value = 1\n")]
