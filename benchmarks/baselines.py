@@ -65,6 +65,7 @@ class WholeEngine:
     """An engine that computes a completion in one piece; implements `Engine`."""
 
     follows_instructions = False
+    reads_other_files = False
     notes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     forwarded_tokens = 0

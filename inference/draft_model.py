@@ -102,7 +102,7 @@ class DraftModel:
     def _asked(self, request: Request, written: str) -> Request:
         """What the small model is asked. The same number of tokens each time: prompts are cut to leave room for it."""
         prefix = request.prefix + written
-        return replace(request, prefix=prefix, max_tokens=_GUESSES, related=(), closers="", insist=False)
+        return replace(request, prefix=prefix, max_tokens=_GUESSES, related=(), context=(), closers="", insist=False)
 
     def _give_up(self, error: Exception) -> None:
         log.error("the embedded model has failed and guesses no more", exc_info=error)

@@ -47,6 +47,17 @@ class InfillFormat:
     licence: str = ""
     """Licence of every model in this format, where they all have the same; see `inference.licences`."""
 
+    file_separator: str = ""
+    """Control token that the family was taught to find before each file's path, the file to be infilled last. Where
+    the tokenizer has it, pieces of other files come first in the prompt, each behind one."""
+
+    file_header: str = ""
+    """Text that the family was taught to find before each file's path. Where it is given, pieces stand as they are in
+    front of the prefix, each under such a line; else, and for families that learnt from single files, as comments."""
+
+    is_path_infilled: bool = False
+    """Whether the path of the file itself stands at the beginning of its prefix, not in front of the infilling."""
+
     is_recognisable: bool = True
     """Whether the tokenizer alone tells that a model wants this format; else the catalogue or the settings must."""
 
@@ -112,7 +123,13 @@ FORMATS: tuple[InfillFormat, ...] = (
         _bigcode("santacoder", "-", "model card of bigcode/santacoder, section 'Fill-in-the-middle'"),
         licence="bigcode-openrail-m",
     ),
-    _bigcode("starcoder", "_", "model card of bigcode/starcoderbase-1b, section 'Fill-in-the-middle'"),
+    replace(
+        _bigcode("starcoder", "_", "model card of bigcode/starcoderbase-1b, section 'Fill-in-the-middle'"),
+        # StarCoder2's (Lozhkov et al. 2024, arXiv:2402.19173). The first StarCoder, like SantaCoder, learnt from single
+        # files and has no such token.
+        file_separator="<file_sep>",
+        is_path_infilled=True,
+    ),
     _barred(
         "codegemma",
         "<|file_separator|>",
@@ -120,19 +137,23 @@ FORMATS: tuple[InfillFormat, ...] = (
         "model card of google/codegemma-2b, section 'Sample usage'",
         start=("<bos>",),
     ),
-    _barred(
-        "qwen",
-        _END_OF_TEXT,
-        ("<|fim_pad|>", "<|file_sep|>", "<|repo_name|>", "<|im_end|>"),
-        "Qwen2.5-Coder's repository, section 'Fill in the middle'",
+    replace(
+        _barred(
+            "qwen",
+            _END_OF_TEXT,
+            ("<|fim_pad|>", "<|file_sep|>", "<|repo_name|>", "<|im_end|>"),
+            "Qwen2.5-Coder's repository, sections 'Fill in the middle' and 'Repository level code completion'",
+        ),
+        file_separator="<|file_sep|>",
     ),
     _barred("granite4", "<|end_of_text|>", ("<|fim_pad|>",), "model card of ibm-granite/granite-4.0-h-small, 'FIM'"),
     InfillFormat(
         "deepseek",
         {"psm": ("<｜begin▁of▁sentence｜>", "<｜fim▁begin｜>", _P, "<｜fim▁hole｜>", _S, "<｜fim▁end｜>")},
         ("<｜end▁of▁sentence｜>", "<|EOT|>"),
-        "DeepSeek-Coder's repository, section 'Code Insertion'",
+        "DeepSeek-Coder's repository, sections 'Code Insertion' and 'Repository Level Code Completion'",
         ascending_ids=("<｜fim▁hole｜>", "<｜fim▁begin｜>", "<｜fim▁end｜>"),
+        file_header="#",
     ),
     InfillFormat(
         "codellama",
@@ -150,6 +171,7 @@ FORMATS: tuple[InfillFormat, ...] = (
         ("</s>",),
         "mistral-common, FIM encoding of the instruct tokenizer v2 and later",
         ascending_ids=("[PREFIX]", "[SUFFIX]"),
+        file_header="+++++ ",
     ),
     InfillFormat(
         "seed-coder",
@@ -162,6 +184,7 @@ FORMATS: tuple[InfillFormat, ...] = (
         {"spm": ("<fim_suffix>", _S, "<fim_prefix>", _P, "<fim_middle>")},
         (_END_OF_TEXT, "<filename>"),
         "model card of JetBrains/Mellum-4b-base, section 'Fill in the middle'",
+        file_separator="<filename>",
         is_recognisable=False,  # StarCoder's names, in another order
     ),
 )

@@ -3,16 +3,24 @@
 Clipping is *stateless and stable*: the left edge of the prefix lies on a grid of a quarter of the budget, so that it
 moves rarely and far while a person types. Positions in the BigCode models are learned, so a moved edge makes every
 cached key and value worthless; between moves each keystroke only appends.
+
+Pieces of other files get a share of the budget. Those that are comments stand in front of the prefix: there a change of
+them costs least, because a suffix before them stays cached.
 """
 
 from __future__ import annotations
 
-from inference.formats import Slot, Template
+from inference import other_files
+from inference.formats import LEFT_TO_RIGHT, InfillFormat, Slot, Template
+from inference.other_files import OtherFiles
 from inference.request import Request
 from inference.tokenizer import TextTokenizer
 
 SUFFIX_SHARE = 0.25
 """Part of the budget kept for the suffix when both sides are long."""
+
+CONTEXT_SHARE = 0.3
+"""Most of the budget that pieces of other files may take: a model reads what is near first."""
 
 _MAX_CHARS_PER_TOKEN = 8
 """Text beyond this many characters per token of budget is never tokenised at all.
@@ -23,8 +31,12 @@ A two-megabyte file costs no more than a page.
 _GRID = 4
 
 
-def build(template: Template, tokenizer: TextTokenizer, request: Request, budget: int) -> list[int]:
-    """Build the prompt ids [n], n ≤ `budget`, for the text around the gap of `request`.
+def build(
+    template: Template, tokenizer: TextTokenizer, request: Request, budget: int, row: InfillFormat = LEFT_TO_RIGHT
+) -> list[int]:
+    """Build the prompt ids [n], n ≤ `budget`, for the text around the gap of `request`, and for its context.
+
+    `row`, which `template` is of, says how pieces of other files are written.
 
     Raises:
         KeyError: the tokenizer lacks a control token of the template.
@@ -33,6 +45,9 @@ def build(template: Template, tokenizer: TextTokenizer, request: Request, budget
     room = budget - sum(isinstance(part, str) for part in template)
     if room < 1:
         raise ValueError(f"a budget of {budget} tokens holds no text beside the control tokens")
+    others = _others(tokenizer, request, room, row)
+    # What is kept free for them is rounded, so that other pieces of about the same length move no edge.
+    room -= min(_round_up(len(others), max(1, int(room * CONTEXT_SHARE) // _GRID)), int(room * CONTEXT_SHARE))
     suffix_ids = tokenizer.encode(request.suffix[: room * _MAX_CHARS_PER_TOKEN]) if Slot.SUFFIX in template else []
     prefix = _tail_on_grid(request.prefix, room * _MAX_CHARS_PER_TOKEN)
     prefix_ids = tokenizer.encode(prefix)
@@ -44,13 +59,19 @@ def build(template: Template, tokenizer: TextTokenizer, request: Request, budget
     spare = (room - settled - stride) // stride * stride
     suffix_ids = suffix_ids[: max(int(room * SUFFIX_SHARE), spare)]
     prefix_ids = _newest_on_grid(prefix_ids, settled, room - len(suffix_ids))
-    ids: list[int] = []
+    ids = [*others.in_front]
     for part in template:
         if isinstance(part, str):
             ids.append(_control_id(tokenizer, part))
         else:
-            ids += prefix_ids if part is Slot.PREFIX else suffix_ids
+            ids += (*others.before_prefix, *prefix_ids) if part is Slot.PREFIX else suffix_ids
     return ids
+
+
+def _others(tokenizer: TextTokenizer, request: Request, room: int, row: InfillFormat) -> OtherFiles:
+    if not request.context:
+        return OtherFiles()
+    return other_files.write(row, tokenizer, request, int(room * CONTEXT_SHARE))
 
 
 def _newest_on_grid(ids: list[int], settled: int, room: int) -> list[int]:

@@ -10,6 +10,16 @@ Memory = Literal["auto", "never", "only"]
 
 
 @dataclass(frozen=True, slots=True)
+class ContextPiece:
+    """Lines of another file that a model should read first."""
+
+    path: str
+    """The file's path, or the end of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What to infill: the text around a gap, decoded and unclipped.
 
@@ -36,6 +46,12 @@ class Request:
     memory: Memory = "auto"
     plain: bool = False
     """What the model writes by itself, to compare with: its card's prompt, ended by its end token or `max_tokens`."""
+
+    context: tuple[ContextPiece, ...] = ()
+    """Pieces of other files for the prompt, the most useful first. Where there is no room, the last are left out."""
+
+    path: str = ""
+    """Path of the file itself, or the end of it, for models that are told; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

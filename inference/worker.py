@@ -41,6 +41,9 @@ class Status:
     follows_instructions: bool = False
     """Set when `phase` is ready: whether the model was tuned to."""
 
+    reads_other_files: bool = False
+    """Set when `phase` is ready: see `Engine.reads_other_files`."""
+
 
 class Worker:
     """Runs an engine in a background thread, for any number of sessions, until the process ends."""
@@ -197,7 +200,8 @@ class Worker:
         else:
             self._engine = engine
             message = f"{engine.name} is ready"
-            self._set_status(Status("ready", message, engine.notes, engine.notices, engine.follows_instructions))
+            traits = engine.follows_instructions, engine.reads_other_files
+            self._set_status(Status("ready", message, engine.notes, engine.notices, *traits))
 
     def _set_status(self, status: Status) -> None:
         with self._wake:

@@ -16,6 +16,8 @@ from inference.closing import before_closers
 from inference.request import Completion, Request
 from lsp_server import cursor as cursors
 from lsp_server.computations import Computation, Computations
+from lsp_server.context.choice import Limits
+from lsp_server.context.source import short_path
 from lsp_server.cursor import Cursor
 from lsp_server.debounce import Debounce
 from lsp_server.documents import Snapshot
@@ -24,6 +26,7 @@ from lsp_server.feedback import Feedback
 from lsp_server.foresight import Foresight, is_allowed
 from lsp_server.likelihood import Evidence, threshold_of
 from lsp_server.model_host import ModelHost
+from lsp_server.related_files import Related, RelatedFiles, nothing
 from lsp_server.settings import Settings
 from lsp_server.shown import Outcome
 from lsp_server.statistics import Statistics
@@ -31,14 +34,6 @@ from lsp_server.suggestion_cache import SuggestionCache
 from lsp_server.trimming import trim
 
 log = logging.getLogger(__name__)
-
-Related = Callable[[str], tuple[str, ...]]
-"""Texts of the other open documents beside the one at an address, the most related last."""
-
-
-def _nothing(uri: str) -> tuple[str, ...]:
-    del uri
-    return ()
 
 
 def _uncounted(outcome: Outcome) -> None:
@@ -65,19 +60,23 @@ class Suggestion:
 
 
 class Completer:
-    """Suggestions for one session (an editor window). `settled` hears what became of each that was shown."""
+    """Suggestions for one session (an editor window).
+
+    `related` gives the other files that drafts and the prompt may take from; `settled` hears what became of each
+    suggestion that was shown.
+    """
 
     def __init__(
         self,
         host: ModelHost,
         settings: Settings,
-        related: Related = _nothing,
+        related: Related = nothing,
         settled: Callable[[Outcome], None] = _uncounted,
     ) -> None:
         self.settings = settings
         self.statistics = Statistics()
         self._host = host
-        self._related = related
+        self.related = RelatedFiles(related)
         self._generation = host.generation
         self._cache = SuggestionCache()
         self._debounce = Debounce()
@@ -90,12 +89,14 @@ class Completer:
         self.computations.forget(uri)
         self.foresight.stop()
         self.feedback.forgotten(uri, time.monotonic())
+        self.related.forget(uri)
 
     def forget_all(self) -> None:
         """The session ends: stop computing for it."""
         self.computations.forget_all()
         self.foresight.stop()
         self.feedback.ended(time.monotonic())
+        self.related.stop()
 
     def edited(self, uri: str, language: str, take: Callable[[], Snapshot]) -> None:
         """A document was opened or changed; `take` gives its text, with the cursor where it probably is.
@@ -112,8 +113,10 @@ class Completer:
         def ask() -> Request | None:
             if not self._is_served(uri, language) or not is_allowed(self.settings.completion.warm_up):
                 return None
-            return self._request(uri, cursors.split(take()), invoked=False)
+            return self._request(uri, cursors.split(take()), invoked=False, rested=True)
 
+        if self._reads_other_files():
+            self.related.read_soon(uri)
         self.foresight.rested(ask)
 
     def shown(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
@@ -179,6 +182,10 @@ class Completer:
 
     def _is_served(self, uri: str, language: str) -> bool:
         return self._host.status.phase == "ready" and self.serves(uri, language)
+
+    def _reads_other_files(self) -> bool:
+        use = self.settings.context.use
+        return use == "always" or (use == "auto" and self._host.status.reads_other_files)
 
     def _forget_earlier_models(self) -> None:
         if self._generation != self._host.generation:
@@ -246,8 +253,9 @@ class Completer:
         fixed = self.settings.completion.debounce_ms
         return self._debounce.delay_s(cursor.line_prefix) if fixed == "auto" else fixed / 1000
 
-    def _request(self, uri: str, cursor: Cursor, invoked: bool) -> Request:
-        limits = self.settings.completion
+    def _request(self, uri: str, cursor: Cursor, invoked: bool, *, rested: bool = False) -> Request:
+        limits, context = self.settings.completion, self.settings.context
+        most = Limits(context.max_pieces if self._reads_other_files() else 0, context.max_characters)
         return Request(
             prefix=cursor.prefix,
             # Whoever insists wants something there: a model that sees the bracket does not begin with it.
@@ -256,7 +264,9 @@ class Completer:
             insist=invoked,
             max_tokens=limits.max_tokens,
             max_lines=cursors.line_limit(cursor, limits.max_lines),
-            related=self._related(uri),
+            related=self.related.texts(uri),
+            context=self.related.pieces(uri, cursor, most, rested=rested),
+            path=short_path(uri),
             memory=limits.local_memory,
         )
 

@@ -34,12 +34,12 @@ class Cursor:
 
 
 def split(snapshot: Snapshot) -> Cursor:
-    """Split the snapshot at its cursor, with the line ends that models know."""
+    """Split the snapshot at its cursor, with the line ends that models know, and what else a model should read."""
     before, after = snapshot.text[: snapshot.offset], snapshot.text[snapshot.offset :]
     newline = "\r\n" if "\r\n" in snapshot.text else "\n"
     if "\r" in snapshot.text:
         before, after = (text.replace("\r\n", "\n").replace("\r", "\n") for text in (before, after))
-    return Cursor(before, after, newline)
+    return Cursor(snapshot.before + before, after + snapshot.behind, newline)
 
 
 def may_suggest(cursor: Cursor) -> bool:

@@ -34,6 +34,11 @@ class Snapshot:
     version: int
     text: str
     offset: int
+    before: str = ""
+    """What a model should read before the text, such as a notebook's earlier cells; not part of the document."""
+
+    behind: str = ""
+    """What it should read behind the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +138,39 @@ class Document:
         return number, index_from_units(body, position.character, self._encoding)
 
 
+_CLOSED_KEPT = 8
+_CLOSED_CHARS = 1_000_000
+"""Documents that are remembered after they were closed, and how much of text they may have together."""
+
+
 class Documents:
-    """The open documents by URI."""
+    """The open documents by URI, and for a while those that were closed last."""
 
     def __init__(self) -> None:
         self.encoding = PositionEncoding.UTF16
         self._by_uri: dict[str, Document] = {}
+        self._closed: dict[str, Document] = {}
 
     def open(self, uri: str, language: str, version: int, text: str) -> None:
         """Start (or start again) to keep a document."""
         self._by_uri[uri] = Document(uri, language, version, text, self.encoding)
+        # The same text at another address is a file that was renamed.
+        self._closed = {key: one for key, one in self._closed.items() if key != uri and one.text != text}
 
-    def close(self, uri: str) -> None:
-        """Forget a document; unknown ones are ignored."""
-        self._by_uri.pop(uri, None)
+    def close(self, uri: str, *, is_remembered: bool = True) -> None:
+        """Forget a document, but for `others` if it `is_remembered`; unknown ones are ignored."""
+        document = self._by_uri.pop(uri, None)
+        if document and is_remembered:
+            self._closed.pop(uri, None)
+            self._closed[uri] = document
+            while self._closed and (
+                len(self._closed) > _CLOSED_KEPT or sum(len(one.text) for one in self._closed.values()) > _CLOSED_CHARS
+            ):
+                del self._closed[next(iter(self._closed))]
 
     def others(self, uri: str) -> list[Document]:
-        """The open documents beside one, the one changed last at the end."""
-        return [document for key, document in self._by_uri.items() if key != uri]
+        """The documents beside one: those closed last, then the open ones, the one changed last at the end."""
+        return [one for one in (*self._closed.values(), *self._by_uri.values()) if one.uri != uri]
 
     def touched(self, uri: str) -> None:
         """Note that a document has just been changed."""

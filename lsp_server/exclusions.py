@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 ALWAYS_EXCLUDED = (
@@ -21,6 +22,11 @@ def is_excluded(uri: str, more: Iterable[str] = ()) -> bool:
     Patterns are matched without regard to case, against the whole path and against every tail of it, such as the name
     or `.ssh/config`.
     """
+    return _is_excluded(uri, tuple(more))
+
+
+@lru_cache(maxsize=1024)  # asked of every open file at each request
+def _is_excluded(uri: str, more: tuple[str, ...]) -> bool:
     path = unquote(urlsplit(uri).path).lower()
     parts = path.split("/")
     names = [path, *("/".join(parts[start:]) for start in range(1, len(parts)))]

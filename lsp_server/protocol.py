@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import InvalidStateError
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server import wire
 from lsp_server.documents import Documents, Edit, Position
+from lsp_server.notebooks import Cell, Notebooks
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class FimdProtocol(LanguageServerProtocol):
     def __init__(self, server: LanguageServer, converter: Converter) -> None:
         super().__init__(server, converter)
         self.documents = Documents()
+        self.notebooks = Notebooks(self.documents)
         self.client_shows_ghost_text = False
         self._initialized = False
 
@@ -112,21 +114,7 @@ class FimdProtocol(LanguageServerProtocol):
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Handlers:
         """Apply the changes in their order, each to the result of the one before."""
-        if document := self.documents.get(params.text_document.uri):
-            edits: list[Edit] | None = []
-            for change in params.content_changes:
-                if isinstance(change, types.TextDocumentContentChangePartial):
-                    edit = document.replace(_position(change.range.start), _position(change.range.end), change.text)
-                    if edits is not None:
-                        edits.append(edit)
-                else:
-                    document.replace_all(change.text)
-                    edits = None
-            document.edits = edits
-            document.version = params.text_document.version
-            self.documents.touched(document.uri)
-        else:
-            log.warning("change to a document that is not open: %s", params.text_document.uri)
+        self._change(params.text_document, params.content_changes)
         yield from self._own_handler(types.TEXT_DOCUMENT_DID_CHANGE, params)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
@@ -134,6 +122,66 @@ class FimdProtocol(LanguageServerProtocol):
         """Forget the document."""
         self.documents.close(params.text_document.uri)
         yield from self._own_handler(types.TEXT_DOCUMENT_DID_CLOSE, params)
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_OPEN)
+    def lsp_notebook_document__did_open(self, params: types.DidOpenNotebookDocumentParams) -> Handlers:
+        """Keep the notebook, in place of pygls's own, and each of its cells as a document."""
+        for item in params.cell_text_documents:
+            self.documents.open(item.uri, str(item.language_id), item.version, item.text)
+        notebook = params.notebook_document
+        self.notebooks.open(notebook.uri, [_cell(cell) for cell in notebook.cells])
+        yield from self._own_handler(types.NOTEBOOK_DOCUMENT_DID_OPEN, params)
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
+    def lsp_notebook_document__did_change(self, params: types.DidChangeNotebookDocumentParams) -> Handlers:
+        """Apply what has happened to the cells: their order first, then their kinds, then their texts."""
+        if cells := params.change.cells:
+            if cells.structure:
+                self._restructure(params.notebook_document.uri, cells.structure)
+            for cell in cells.data or ():
+                self.notebooks.update(_cell(cell))
+            for content in cells.text_content or ():
+                self._change(content.document, content.changes)
+        yield from self._own_handler(types.NOTEBOOK_DOCUMENT_DID_CHANGE, params)
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
+    def lsp_notebook_document__did_close(self, params: types.DidCloseNotebookDocumentParams) -> Handlers:
+        """Forget the notebook and its cells."""
+        for cell in (*self.notebooks.cells(params.notebook_document.uri), *params.cell_text_documents):
+            self.documents.close(cell.uri, is_remembered=False)
+        self.notebooks.close(params.notebook_document.uri)
+        yield from self._own_handler(types.NOTEBOOK_DOCUMENT_DID_CLOSE, params)
+
+    def _restructure(self, uri: str, structure: types.NotebookDocumentCellChangeStructure) -> None:
+        for closed in structure.did_close or ():
+            self.documents.close(closed.uri, is_remembered=False)
+        for item in structure.did_open or ():
+            self.documents.open(item.uri, str(item.language_id), item.version, item.text)
+        array = structure.array
+        self.notebooks.splice(uri, array.start, array.delete_count, [_cell(cell) for cell in array.cells or ()])
+
+    def _change(
+        self,
+        identifier: types.VersionedTextDocumentIdentifier,
+        changes: Sequence[types.TextDocumentContentChangeEvent],
+    ) -> None:
+        """Apply changes to a document in their order, each to the result of the one before."""
+        document = self.documents.get(identifier.uri)
+        if document is None:
+            log.warning("change to a document that is not open: %s", identifier.uri)
+            return
+        edits: list[Edit] | None = []
+        for change in changes:
+            if isinstance(change, types.TextDocumentContentChangePartial):
+                edit = document.replace(_position(change.range.start), _position(change.range.end), change.text)
+                if edits is not None:
+                    edits.append(edit)
+            else:
+                document.replace_all(change.text)
+                edits = None
+        document.edits = edits
+        document.version = identifier.version
+        self.documents.touched(document.uri)
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> object:  # pyright: ignore[reportIncompatibleMethodOverride]  # pygls takes either
@@ -161,6 +209,10 @@ class FimdProtocol(LanguageServerProtocol):
     def is_shut_down(self) -> bool:
         """Whether the client has sent `shutdown`."""
         return self._shutdown
+
+
+def _cell(cell: types.NotebookCell) -> Cell:
+    return Cell(cell.document, cell.kind == types.NotebookCellKind.Code)
 
 
 def _position(position: types.Position) -> Position:

@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from dataclasses import replace
-from itertools import islice
 from typing import Any, cast
 
 import psutil
@@ -50,14 +49,22 @@ class FimdServer(LanguageServer):
     protocol: FimdProtocol  # pyright: ignore[reportIncompatibleVariableOverride]  # made by protocol_cls below
 
     def __init__(self, host: ModelHost, layers: tuple[Layer, ...] = (), overrides: Layer | None = None) -> None:
-        super().__init__("fimd", VERSION, protocol_cls=FimdProtocol, converter_factory=get_converter)
+        super().__init__(
+            "fimd",
+            VERSION,
+            protocol_cls=FimdProtocol,
+            converter_factory=get_converter,
+            notebook_document_sync=_NOTEBOOKS,
+        )
         self.host = host
         self._layers = layers
         self._options = self._changed = Layer("editor settings", {})
         self._overrides = overrides or Layer("command line", {})
         self._told: set[str] = set()
         self.usage = Usage(user_file())
-        self.completer = Completer(host, Settings(), self._related, self._settled)
+        self.completer = Completer(
+            host, Settings(), lambda uri: self.protocol.notebooks.others(uri, self._serves), self._settled
+        )
         self.assistant = Assistant(self, host, self.protocol.documents, self._serves, self.tell)
         self.exit_code = 1
         self.stop_event = threading.Event()
@@ -77,12 +84,6 @@ class FimdServer(LanguageServer):
         document = self.protocol.documents.get(params.text_document.uri)
         return [] if document is None else self.assistant.offers(document, params)
 
-    def _related(self, uri: str) -> tuple[str, ...]:
-        """Texts of the other open documents that may be read, the one changed last at the end."""
-        newest_first = reversed(self.protocol.documents.others(uri))
-        served = islice((document.text for document in newest_first if self._serves(document)), _MOST_RELATED)
-        return tuple(reversed(list(served)))
-
     def edited(self, uri: str) -> None:
         """A document was opened or changed."""
         document = self.protocol.documents.get(uri)
@@ -96,10 +97,15 @@ class FimdServer(LanguageServer):
             self.completer.feedback.edited(uri, document.edits, time.monotonic())
 
         def take() -> Snapshot:
-            snapshot = document.snapshot(_END)
+            snapshot = self.protocol.notebooks.snapshot(document, _END)
             return snapshot if document.edited_at is None else replace(snapshot, offset=document.edited_at)
 
         self.completer.edited(uri, document.language, take)
+
+    def closed(self, uri: str) -> None:
+        """A document was closed."""
+        self.completer.forget(uri)
+        self.assistant.forget(uri)
 
     def statistics(self) -> dict[str, Any]:
         """What this window's suggestions took, and this process."""
@@ -168,7 +174,7 @@ class FimdServer(LanguageServer):
         document = self.protocol.documents.get(params.text_document.uri)
         if document is None:
             return []
-        snapshot = document.snapshot(_position(params.position))
+        snapshot = self.protocol.notebooks.snapshot(document, _position(params.position))
         self.completer.feedback.asked(document.uri, snapshot.offset, time.monotonic())
         start = end = snapshot.offset
         place = _range(document, start, end)
@@ -197,7 +203,7 @@ class FimdServer(LanguageServer):
         document = self.protocol.documents.get(params.text_document.uri)
         if document is None:
             return []
-        snapshot = document.snapshot(_position(params.position))
+        snapshot = self.protocol.notebooks.snapshot(document, _position(params.position))
         at = snapshot.offset
         self.completer.feedback.asked(document.uri, at, time.monotonic())
         task = asyncio.ensure_future(self.completer.suggest(snapshot, invoked=False))
@@ -222,8 +228,8 @@ class FimdServer(LanguageServer):
 
 
 _END = Position(1 << 31, 0)
-_MOST_RELATED = 8
-"""Other documents that are looked at, for one."""
+_NOTEBOOKS = types.NotebookDocumentSyncOptions([types.NotebookDocumentFilterWithNotebook("*")], save=True)
+"""All kinds of notebooks, with all their cells."""
 
 _CODE_ACTIONS = types.CodeActionOptions([types.CodeActionKind.Empty, types.CodeActionKind.Refactor])
 
@@ -276,8 +282,24 @@ def _register_documents(server: FimdServer) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:
-        server.completer.forget(params.text_document.uri)
-        server.assistant.forget(params.text_document.uri)
+        server.closed(params.text_document.uri)
+
+    @server.feature(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
+    def did_change_notebook(params: types.DidChangeNotebookDocumentParams) -> None:
+        cells = params.change.cells
+        for closed in (cells.structure.did_close if cells and cells.structure else None) or ():
+            server.closed(closed.uri)
+        for changed in (cells.text_content if cells else None) or ():
+            server.edited(changed.document.uri)
+
+    @server.feature(types.NOTEBOOK_DOCUMENT_DID_SAVE)
+    def did_save_notebook(params: types.DidSaveNotebookDocumentParams) -> None:
+        log.debug("saved %s, whose text is known", params.notebook_document.uri)
+
+    @server.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
+    def did_close_notebook(params: types.DidCloseNotebookDocumentParams) -> None:
+        for cell in params.cell_text_documents:
+            server.closed(cell.uri)
 
 
 def _register_assistant(server: FimdServer) -> None:

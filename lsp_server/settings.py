@@ -87,6 +87,19 @@ class CompletionSettings(_Section):
     )
 
 
+class ContextSettings(_Section):
+    """What the model reads of other files."""
+
+    use: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Put pieces of other open files into the prompt; auto: unless the model is known not to profit.",
+    )
+    max_pieces: int = Field(default=4, ge=0, le=32, description="Most pieces for one suggestion.")
+    max_characters: int = Field(
+        default=1500, ge=0, le=100_000, description="Most characters of all pieces; the prompt may hold fewer."
+    )
+
+
 class FileSettings(_Section):
     """Which files are served."""
 
@@ -109,6 +122,7 @@ class Settings(_Section):
     )
     model: ModelSettings = ModelSettings()
     completion: CompletionSettings = CompletionSettings()
+    context: ContextSettings = ContextSettings()
     files: FileSettings = FileSettings()
 
 

@@ -23,10 +23,10 @@ def normalise(message: dict[str, Any]) -> None:
         context = typed.get("context")
         typed["context"] = _trigger_kind_repaired(cast(dict[str, Any], context) if isinstance(context, dict) else {})
     elif message.get("method") == "textDocument/didChange":
-        changes = typed.get("contentChanges")
-        for change in cast(list[Any], changes) if isinstance(changes, list) else []:
-            if _mapping(change).get("range", ...) is None:
-                del change["range"]  # null means the whole text, as a missing range does
+        _drop_null_ranges(typed.get("contentChanges"))
+    elif message.get("method") == "notebookDocument/didChange":
+        for content in _list(_mapping(_mapping(typed.get("change")).get("cells")).get("textContent")):
+            _drop_null_ranges(_mapping(content).get("changes"))
     elif message.get("method") == "initialize":
         general = _mapping(_mapping(typed.get("capabilities")).get("general"))
         if isinstance(offered := general.get("positionEncodings"), list):
@@ -49,9 +49,20 @@ def _trigger_kind_repaired(context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
+def _drop_null_ranges(changes: object) -> None:
+    """Null means the whole text, as a missing range does."""
+    for change in _list(changes):
+        if _mapping(change).get("range", ...) is None:
+            del change["range"]
+
+
 def _in_our_order(offered: list[Any]) -> list[Any]:
     preferred = [encoding.value for encoding in PositionEncoding]
     return sorted(offered, key=lambda encoding: preferred.index(encoding) if encoding in preferred else len(preferred))
+
+
+def _list(value: object) -> list[Any]:
+    return cast(list[Any], value) if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class ScriptedEngine:
     notes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     follows_instructions: bool = False
+    reads_other_files: bool = True
     answer_text: str = "It works."
     steps: int = 0
     requests: list[Request] = field(default_factory=list[Request])
@@ -47,7 +48,9 @@ class ScriptedEngine:
     def complete(self, request: Request) -> Steps:
         """Walk through the script, one sleep a step."""
         self.requests.append(request)
-        return self._walk(self.text, related=request.related)
+        pieces = [(piece.path, piece.text) for piece in request.context]
+        asked = {"prefix": request.prefix, "suffix": request.suffix, "related": request.related, "context": pieces}
+        return self._walk(self.text, **asked)
 
     def prepare(self, request: Request) -> Steps:
         """Remember the request, and walk through the script without its text."""

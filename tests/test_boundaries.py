@@ -47,7 +47,7 @@ def test_pygls_stays_at_the_edge() -> None:
 
 
 def test_only_the_bridge_and_the_commands_know_inference() -> None:
-    bridge = {"completer", "computations", "foresight", "statistics", "model_host", "load_progress"}
+    bridge = {"completer", "computations", "foresight", "related_files", "statistics", "model_host", "load_progress"}
     bridge |= {"assistant", "answer_progress"}
     bridge |= {"likelihood", "evaluation/fill"}
     bridge |= {f"commands/{name}" for name in ("session", "doctor", "ask", "models")}
@@ -70,6 +70,8 @@ def test_the_pure_core_imports_neither_protocol_nor_model() -> None:
         "feedback",
         "wire",
         "code_actions",
+        "notebooks",
+        *(f"context/{path.stem}" for path in ROOT.glob("lsp_server/context/*.py")),
     ]
     for name in pure:
         heavy = {"pygls", "lsprotocol", "torch", "transformers", "inference", "asyncio", "threading"}

@@ -79,6 +79,7 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
     about = About(
         notices=tuple(filter(None, (placement, licence.notice(spec.name) if licence else ""))),
         patience_s=PATIENCE_S,
+        reads_other_files=row.reads_other_files if row else True,
         instruction_form=form if spec.instructions == "auto" else spec.instructions.removesuffix("few-shot"),
     )
     text_tokenizer = TextTokenizer(checkpoint.tokenizer, infill.control_tokens)

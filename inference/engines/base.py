@@ -25,6 +25,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def reads_other_files(self) -> bool:
+        """Whether pieces of other files in a request help it, as far as is known; it takes them anyway."""
+        ...
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should be told once about this model, one sentence each."""
         ...

@@ -67,6 +67,9 @@ class About:
     instruction_form: str = ""
     """`alpaca` for a model tuned to follow instructions in that form, else empty."""
 
+    reads_other_files: bool = True
+    """See `Engine.reads_other_files`."""
+
     patience_s: float | None = None
     """Longest prefill for a suggestion, in seconds; None for any."""
 
@@ -95,6 +98,7 @@ class LocalEngine:
 
         self.notices = about.notices
         self.instruction_form = about.instruction_form
+        self.reads_other_files = about.reads_other_files
         self.model = PacedModel(model)
         self.tokenizer = tokenizer
         self.format = row
@@ -113,8 +117,11 @@ class LocalEngine:
     def prompt_ids(self, request: Request) -> list[int]:
         """The prompt [n] for `request`, with room left for its completion: the longest that can be computed in time."""
         ids: list[int] = []
-        for budget in _BUDGETS:
-            ids = self._built(request, budget)
+        alone = replace(request, context=())
+        # What other files add is not worth waiting for: where there is no time, the longest prompt goes without first.
+        longest = [(_BUDGETS[0], request)] if request.context else []
+        for budget, asked in (*longest, *((budget, alone) for budget in _BUDGETS)):
+            ids = self._built(asked, budget)
             missing = len(ids) - self._pool.reusable(ids)
             if self._patience_s is None or self._prefill_seconds(missing) <= self._patience_s:
                 break
@@ -123,7 +130,7 @@ class LocalEngine:
     def _built(self, request: Request, budget: int) -> list[int]:
         longest = self.model.context_length
         budget = min(max(longest - request.max_tokens, longest // 2), budget)
-        return prompt.build(self.format.templates[self.format.order], self.tokenizer, request, budget)
+        return prompt.build(self.format.templates[self.format.order], self.tokenizer, request, budget, self.format)
 
     def _prefill_seconds(self, tokens: int) -> float:
         whole, rest = divmod(tokens, self._awaited_chunk())

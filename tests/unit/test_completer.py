@@ -10,7 +10,9 @@ import pytest
 from inference.checkpoints.spec import ModelSpec
 from inference.engines.base import EngineLoader
 from lsp_server.completer import Completer
+from lsp_server.context.source import Source
 from lsp_server.model_host import ModelHost
+from lsp_server.related_files import RelatedFiles
 from lsp_server.settings import Layer, ModelSettings, merge
 from tests.marked import snapshot_at
 from tests.scripted_engine import ScriptedEngine
@@ -360,7 +362,7 @@ async def test_idle_work_spares_files_that_are_not_served() -> None:
 async def test_related_texts_reach_the_model() -> None:
     engine = ScriptedEngine("value")
     completer = await completer_with(engine)
-    completer._related = lambda uri: ("other file",)
+    completer.related = RelatedFiles(lambda uri: (Source("file:///b.py", "other file"),))
     await suggest(completer, "x = ‸")
     assert engine.requests[0].related == ("other file",)
 

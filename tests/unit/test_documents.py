@@ -186,3 +186,27 @@ def test_the_other_documents_come_in_the_order_of_their_last_change() -> None:
         documents.open(name, "python", 1, name)
     documents.touched("a")
     assert [document.uri for document in documents.others("b")] == ["c", "a"]
+
+
+def test_closed_documents_are_remembered_for_others_until_they_come_back() -> None:
+    documents = Documents()
+    for uri in ("a", "b", "c"):
+        documents.open(uri, "python", 1, f"text of {uri}")
+    documents.close("a")
+    documents.close("c", is_remembered=False)
+    assert documents.get("a") is None
+    assert [document.uri for document in documents.others("b")] == ["a"]
+    assert documents.others("a")[0].uri == "b"
+    documents.open("renamed", "python", 1, "text of a")
+    assert [document.uri for document in documents.others("b")] == ["renamed"]
+
+
+def test_only_a_few_closed_documents_are_remembered() -> None:
+    documents = Documents()
+    for number in range(12):
+        documents.open(f"{number}", "python", 1, f"{number}\n")
+        documents.close(f"{number}")
+    assert [document.uri for document in documents.others("")] == [str(number) for number in range(4, 12)]
+    documents.open("long", "python", 1, "x" * 2_000_000)
+    documents.close("long")
+    assert documents.others("") == []
