@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Memory = Literal["auto", "never", "only"]
-"""Whether what the open files say is blended into the model's distribution, or asked instead of the model."""
+Memory = Literal["auto", "always", "never", "only"]
+"""Whether what the open files say is blended into the model's distribution (auto: where that was seen to help), or
+asked instead of the model."""
 
 
 @dataclass(frozen=True, slots=True)

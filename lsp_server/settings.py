@@ -72,9 +72,10 @@ class CompletionSettings(_Section):
         description="What is shown unasked: what is likely to be taken, or everything; an explicit request always "
         "shows what there is.",
     )
-    local_memory: Literal["auto", "never", "only"] = Field(
+    local_memory: Literal["auto", "always", "never", "only"] = Field(
         default="auto",
-        description="Blend what the open files repeat into what the model writes; only: don't ask the model at all.",
+        description="Blend what the open files repeat into what the model writes; auto: where that was measured to "
+        "help; only: don't ask the model at all.",
     )
     popup: Literal["auto", "always", "never"] = Field(
         default="auto", description="Also answer textDocument/completion; auto: where the client has no ghost text."

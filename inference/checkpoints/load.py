@@ -25,6 +25,7 @@ from inference.engines.base import Report
 from inference.engines.local import PATIENCE_S, About, LocalEngine
 from inference.errors import ModelError, ModelInvalidError, reason
 from inference.formats import InfillFormat
+from inference.local_memory import Trust
 from inference.models.base import CausalModel
 from inference.self_check import measure_pace, self_test
 from inference.tokenizer import TextTokenizer
@@ -80,6 +81,7 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
         notices=tuple(filter(None, (placement, licence.notice(spec.name) if licence else ""))),
         patience_s=PATIENCE_S,
         reads_other_files=row.reads_other_files if row else True,
+        trust=Trust(row.memory_doubt) if row and row.memory_doubt is not None else None,
         instruction_form=form if spec.instructions == "auto" else spec.instructions.removesuffix("few-shot"),
     )
     text_tokenizer = TextTokenizer(checkpoint.tokenizer, infill.control_tokens)

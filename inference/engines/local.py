@@ -74,7 +74,7 @@ class About:
     """Longest prefill for a suggestion, in seconds; None for any."""
 
     trust: Trust | None = None
-    """How much the model believes the local memory; None for not at all."""
+    """How much the model believes the local memory; None where it is not known to help."""
 
 
 _UNKNOWN = About()
@@ -191,7 +191,7 @@ class LocalEngine:
         copies = CopyDrafter([*strings, *self._writer.texts], prefix)
         draft_model, length = self.draft_model, self._draft_length
         memory = None
-        if request.memory == "only" or (self.trust and request.memory == "auto"):
+        if request.memory in {"always", "only"} or (self.trust and request.memory == "auto"):
             memory = LocalMemory(GAP.join([*strings, as_string(prefix)]), self.trust or Trust())
         choice = Choice(
             self._forbidden,
