@@ -25,12 +25,17 @@ from lsp_server.model_host import ModelHost
 from lsp_server.settings import Settings
 from lsp_server.statistics import Statistics
 from lsp_server.suggestion_cache import SuggestionCache
+from lsp_server.syntax import Place, line_limit, place_at
 from lsp_server.trimming import trim
 
 log = logging.getLogger(__name__)
 
 Related = Callable[[str], tuple[str, ...]]
 """Texts of the other open documents beside the one at an address, the most related last."""
+
+
+_WORD_TOKENS = 12
+"""Most tokens written for the rest of an identifier: as many as the longest names of usual code have."""
 
 
 def _nothing(uri: str) -> tuple[str, ...]:
@@ -104,13 +109,15 @@ class Completer:
 
         def ask() -> Request | None:
             known = self._known(uri, accepted) is not None
-            if known or not self._is_served(uri, snapshot.language) or not cursors.may_suggest(accepted):
+            if known or not self._is_served(uri, snapshot.language):
+                return None
+            if not cursors.is_free(accepted) or not self._may_suggest(accepted):
                 return None
             return self._request(uri, accepted, invoked=False) if is_allowed(self.settings.completion.warm_up) else None
 
         def keep(completion: Completion) -> None:
             self._forget_earlier_models()
-            self._cache.store(uri, accepted, _trimmed(completion.text, accepted))
+            self._cache.store(uri, accepted, _trimmed(completion.text, accepted, completion.is_cut))
 
         self.foresight.shown(ask, keep)
 
@@ -124,16 +131,20 @@ class Completer:
         self.statistics.requests += 1
         try:
             cursor = cursors.split(snapshot)
-            if not self._is_served(snapshot.uri, snapshot.language) or not (invoked or cursors.may_suggest(cursor)):
+            if not self._is_served(snapshot.uri, snapshot.language) or not (invoked or self._may_suggest(cursor)):
                 self.computations.forget(snapshot.uri)
                 return None
             self._forget_earlier_models()
             completion: Completion | None = None
             text = self._known(snapshot.uri, cursor)
-            if text is None or (invoked and not text):  # an automatic request that found nothing did not insist
+            is_word = cursors.completes_identifier(cursor)
+            # An automatic request that found nothing did not insist, and within a line it wanted a word's end only.
+            if text is None or (invoked and (is_word or not text)):
                 text, completion = await self._computed(snapshot.uri, cursor, invoked)
             else:
                 self.computations.forget(snapshot.uri)
+            if text and is_word and not invoked:
+                text = cursors.identifier_part(text)
         except Exception:
             log.exception("no suggestion because of an internal error")
             return None
@@ -148,6 +159,14 @@ class Completer:
         if not settings.enabled or language in settings.files.disabled_languages:
             return False
         return not is_excluded(uri, settings.files.exclude)
+
+    def _may_suggest(self, cursor: Cursor) -> bool:
+        """Whether an automatic suggestion makes sense at a place, and the settings allow one there."""
+        settings = self.settings.completion
+        if not cursors.may_suggest(cursor):
+            return False
+        excluded = {Place.COMMENT: not settings.in_comments, Place.STRING: not settings.in_strings}
+        return not any(excluded.values()) or not excluded.get(place_at(cursor), False)
 
     def _is_served(self, uri: str, language: str) -> bool:
         return self._host.status.phase == "ready" and self.serves(uri, language)
@@ -178,7 +197,7 @@ class Completer:
             computation, completion = await self.computations.join(uri, cursor, invoked)
             if completion is None:
                 return None, None
-            text = _trimmed(completion.text, computation.cursor)
+            text = _trimmed(completion.text, computation.cursor, completion.is_cut)
             if computation.generation == self._host.generation:
                 self._cache.store(uri, computation.cursor, text)
             if computation.cursor == cursor:
@@ -213,18 +232,19 @@ class Completer:
 
     def _request(self, uri: str, cursor: Cursor, invoked: bool) -> Request:
         limits = self.settings.completion
+        is_word = not invoked and cursors.completes_identifier(cursor)
         return Request(
             prefix=cursor.prefix,
             # Whoever insists wants something there: a model that sees the bracket does not begin with it.
             suffix=cursor.suffix if invoked else cursors.unclosed(cursor).suffix,
             closers=cursors.closers(cursor),
             insist=invoked,
-            max_tokens=limits.max_tokens,
-            max_lines=cursors.line_limit(cursor, limits.max_lines),
+            max_tokens=min(limits.max_tokens, _WORD_TOKENS) if is_word else limits.max_tokens,
+            max_lines=line_limit(cursor, limits.max_lines),
             related=self._related(uri),
         )
 
 
-def _trimmed(text: str, cursor: Cursor) -> str:
+def _trimmed(text: str, cursor: Cursor, is_cut: bool = False) -> str:
     """What is shown of a completion, which ends in front of what stands closed behind the cursor."""
-    return trim(text, cursors.unclosed(cursor))
+    return trim(text, cursors.unclosed(cursor), is_cut=is_cut)

@@ -67,6 +67,8 @@ class CompletionSettings(_Section):
     max_lines: int = Field(
         default=6, ge=1, le=100, description="Most lines where a block is opened or continued; elsewhere it is one."
     )
+    in_comments: bool = Field(default=True, description="Suggest in comments without being asked.")
+    in_strings: bool = Field(default=True, description="Suggest in strings without being asked.")
     popup: Literal["auto", "always", "never"] = Field(
         default="auto", description="Also answer textDocument/completion; auto: where the client has no ghost text."
     )

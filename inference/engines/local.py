@@ -178,7 +178,7 @@ class LocalEngine:
 
         def end(text: str) -> tuple[str, bool]:
             ends = (
-                completion_end(text, request.prefix, request.max_lines, request.insist),
+                completion_end(text, request.prefix, request.max_lines, request.insist, request.suffix),
                 closing_end(text, request.closers, line_prefix),
             )
             cut = min((end for end in ends if end is not None), default=None)
