@@ -16,6 +16,7 @@ from tree_sitter import Language, Parser
 
 log = logging.getLogger(__name__)
 
+_TEMPLATES = (("/*", "*/"), ("`", "`"))
 _C_LABELS = frozenset({"case", "default", "public", "private", "protected"})
 
 
@@ -41,6 +42,12 @@ class Grammar:
     quotes: str = "\"'`"
     """What may begin a string."""
 
+    comment: str = "//"
+    """What begins a comment that ends with the line."""
+
+    long_texts: tuple[tuple[str, str], ...] = (("/*", "*/"),)
+    """What strings and comments of several lines are between, the usual ones first."""
+
     ends_lines: bool = False
     """Whether a line end always ends a statement outside brackets, so that an operator before it continues none."""
 
@@ -52,18 +59,30 @@ GRAMMARS: tuple[Grammar, ...] = (
         heads=frozenset(
             "async def class if elif else for while with try except finally match case".split()  # noqa: SIM905
         ),
+        long_texts=(('"""', '"""'), ("'''", "'''")),
+        comment="#",
         ends_lines=True,
     ),
-    Grammar(("javascript", "javascriptreact", "js", "jsx"), "tree_sitter_javascript", heads=_C_LABELS),
-    Grammar(("typescript", "ts"), "tree_sitter_typescript", "language_typescript", heads=_C_LABELS),
-    Grammar(("typescriptreact", "tsx"), "tree_sitter_typescript", "language_tsx", heads=_C_LABELS),
+    Grammar(
+        ("javascript", "javascriptreact", "js", "jsx"), "tree_sitter_javascript", heads=_C_LABELS, long_texts=_TEMPLATES
+    ),
+    Grammar(
+        ("typescript", "ts"), "tree_sitter_typescript", "language_typescript", heads=_C_LABELS, long_texts=_TEMPLATES
+    ),
+    Grammar(
+        ("typescriptreact", "tsx"), "tree_sitter_typescript", "language_tsx", heads=_C_LABELS, long_texts=_TEMPLATES
+    ),
     Grammar(("java",), "tree_sitter_java", heads=_C_LABELS),
     Grammar(("c",), "tree_sitter_c", heads=_C_LABELS),
     Grammar(("cpp", "c++", "cuda-cpp", "objective-cpp"), "tree_sitter_cpp", heads=_C_LABELS),
-    Grammar(("go",), "tree_sitter_go", heads=_C_LABELS),
+    Grammar(("go",), "tree_sitter_go", heads=_C_LABELS, long_texts=_TEMPLATES),
     Grammar(("rust",), "tree_sitter_rust", quotes='"'),
     Grammar(
-        ("ruby",), "tree_sitter_ruby", openers=frozenset({"do", "then", "else", "begin", "ensure", "method_parameters"})
+        ("ruby",),
+        "tree_sitter_ruby",
+        openers=frozenset({"do", "then", "else", "begin", "ensure", "method_parameters"}),
+        comment="#",
+        long_texts=(("=begin\n", "\n=end\n"),),
     ),
     Grammar(("csharp", "c-sharp", "cs"), "tree_sitter_c_sharp", heads=_C_LABELS),
     Grammar(("php",), "tree_sitter_php", "language_php_only", heads=_C_LABELS),
@@ -71,6 +90,8 @@ GRAMMARS: tuple[Grammar, ...] = (
         ("shellscript", "bash", "sh"),
         "tree_sitter_bash",
         openers=frozenset({"do", "then", "else"}),
+        long_texts=(),
+        comment="#",
         ends_lines=True,
     ),
 )
