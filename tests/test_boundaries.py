@@ -61,6 +61,7 @@ def test_the_pure_core_imports_neither_protocol_nor_model() -> None:
         "documents",
         "cursor",
         "syntax",
+        "parsing",
         "grammars",
         "trimming/__init__",
         "trimming/ends",

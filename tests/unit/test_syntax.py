@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
+import difflib
 import importlib
+import inspect
+import io
+import itertools
+import pydoc
 import random
+import re
+import textwrap
 import time
+import tokenize
+import typing
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -12,6 +24,7 @@ from hypothesis import strategies as st
 
 from lsp_server import grammars, syntax
 from lsp_server.grammars import GRAMMARS, grammar_of, parser_of
+from lsp_server.parsing import parse
 from lsp_server.syntax import Place, line_limit, place_at
 from tests.marked import cursor_at
 
@@ -64,6 +77,14 @@ PLACES: dict[str, list[tuple[str, Place]]] = {
         ("x = f'{a‸}'\n", ARGUMENTS),
         ("x = f'a{b}c‸'\n", STRING),
         ("x = 'it\\'s ‸'\n", STRING),
+        ("match x:\n    case 1:‸\n", OPENING),
+        ("if a and (\n    b\n):‸\n", OPENING),
+        ("x = (\n    ‸\n", ARGUMENTS),
+        ("def f():\n    x = foo(\n\n    ‸\n    return 1\n", ARGUMENTS),
+        ("x = '''abc\n‸\n", STRING),
+        ("assert x, f'{a}‸\n", STRING),
+        ("x = r'a‸\n", STRING),
+        ("d = {\n    'a': [\n        1,\n        ‸\n", EMPTY_LINE),
     ],
     "javascript": [
         ("function f() {‸\n", OPENING),
@@ -75,6 +96,11 @@ PLACES: dict[str, list[tuple[str, Place]]] = {
         ("g(a, ‸\n", ARGUMENTS),
         ("function f() {\n  const a = 1;\n  ‸\n}\n", EMPTY_LINE),
         ("function f() {\n  const a =\n    ‸\n}\n", STATEMENT),
+        ("function f() {‸\n\nfunction g() {\n  return 1;\n}\n", OPENING),
+        ("class A {\n  f() {‸\n\n  g() {\n    return 1;\n  }\n}\n", OPENING),
+        ("class A {\n  f() {\n    ‸\n\n  g() {\n    return 1;\n  }\n}\n", EMPTY_LINE),
+        ("foo(a,\n  ‸\n\nfunction g() {\n  return 1;\n}\n", ARGUMENTS),
+        ("return (\n  ‸\n);\n", ARGUMENTS),
         ("switch (x) {\n  case 1:‸\n}\n", OPENING),
         ("import {‸\n} from 'x';\n", ARGUMENTS),
         ("const x = ‸;\n", STATEMENT),
@@ -106,6 +132,9 @@ PLACES: dict[str, list[tuple[str, Place]]] = {
         ("int f(void) {\n  if (x) {‸\n\n  return 1;\n}\n", OPENING),
         ("int f(void) {\n  g(a,\n    ‸\n}\n", ARGUMENTS),
         ("int f(void) {\n  ‸\n  return 1;\n}\n", EMPTY_LINE),
+        ("void f() {\n    if (a) {‸\n\nint g() {\n  return 1;\n}\n", OPENING),
+        ("void f() {\n    foo(a,\n    ‸\n\nint g() {\n  return 1;\n}\n", ARGUMENTS),
+        ("#define X(a) \\\n  ‸\n", STATEMENT),
         ("struct a {‸\n};\n", OPENING),
         ("int x = 1; // why ‸\n", COMMENT),
         ('char *s = "a‸";\n', STRING),
@@ -122,6 +151,7 @@ PLACES: dict[str, list[tuple[str, Place]]] = {
         ("package a\n\nfunc f() {\n\tif err != nil {‸\n\t}\n}\n", OPENING),
         ("package a\n\nfunc f() {\n\tg(\n\t\t‸\n\t)\n}\n", ARGUMENTS),
         ("package a\n\nfunc f() {\n\t‸\n}\n", EMPTY_LINE),
+        ("type A struct {\n\t‸\n}\n", EMPTY_LINE),
         ("package a\n\n// f ‸\nfunc f() {}\n", COMMENT),
         ('package a\n\nvar s = "a‸"\n', STRING),
         ("package a\n\nvar s = `a\n‸\n`\n", STRING),
@@ -131,6 +161,9 @@ PLACES: dict[str, list[tuple[str, Place]]] = {
         ("impl A {\n    fn f<'a>(x: &'a str) {‸\n    }\n}\n", OPENING),
         ("fn f() {\n    g(\n        ‸\n    );\n}\n", ARGUMENTS),
         ("fn f() {\n    ‸\n}\n", EMPTY_LINE),
+        ("fn f() {\n    match x {\n        ‸\n    }\n}\n", EMPTY_LINE),
+        ("use a::{‸\n};\n", ARGUMENTS),
+        ("println!(‸\n", ARGUMENTS),
         ("/// Docs ‸\nfn f() {}\n", COMMENT),
         ("/// Docs\n‸\nfn f() {}\n", EMPTY_LINE),
         ('let s = "a‸";\n', STRING),
@@ -163,6 +196,7 @@ PLACES: dict[str, list[tuple[str, Place]]] = {
         ("if true; then‸\nfi\n", OPENING),
         ("f() {‸\n}\n", OPENING),
         ("f() {\n  ‸\n}\n", EMPTY_LINE),
+        ("cat <<EOF\nfoo ‸\nEOF\n", STRING),
         ("# why ‸\n", COMMENT),
         ('echo "a‸"\n', STRING),
         ("echo 'a‸'\n", STRING),
@@ -233,6 +267,59 @@ FILLER = "def g(a, b):\n    '''Do ({[ it.'''\n    return a(b)  # don't\n\n\n"
 @pytest.mark.parametrize(("marked", "place"), PLACES["python"])
 def test_a_long_file_is_judged_by_the_text_around_the_cursor(marked: str, place: Place) -> None:
     assert place_at(cursor_at(FILLER * 200 + marked + "\n\n" + FILLER * 100)) is place
+
+
+@pytest.mark.parametrize(
+    ("language", "opener", "closer", "place"),
+    [
+        ("python", '"""', '"""', STRING),
+        ("python", "x = r'''", "'''", STRING),
+        ("javascript", "x = `", "`", STRING),
+        ("javascript", "/*", "*/", COMMENT),
+        ("java", "/**", "*/", COMMENT),
+        ("go", "x = `", "`", STRING),
+        ("ruby", "=begin\n", "\n=end", COMMENT),
+    ],
+)
+def test_a_window_knows_the_long_text_that_it_begins_in(language: str, opener: str, closer: str, place: Place) -> None:
+    prose = "Some words (of a text)\n  that is indented: it goes on.\n" * 200
+    assert place_at(cursor_at(f"{opener}{prose}and ‸ so on\n{prose}{closer}\nx = 1\n", language)) is place
+    assert place_at(cursor_at(f"{opener}{prose}{closer}\nx = ‸\n", language)) is STATEMENT
+
+
+def test_quotes_hide_what_looks_like_the_beginning_of_a_long_text() -> None:
+    line = "x = line == '\"\"\"' or line == '\"\"\"' or y[:4] == r'\"\"\"'  # not '''\n"
+    assert place_at(cursor_at(line * 201 + "y = ‸\n")) is STATEMENT
+    assert place_at(cursor_at(line * 201 + "y = '‸'\n")) is STRING
+
+
+@pytest.mark.parametrize("module", [argparse, ast, difflib, inspect, pydoc, textwrap, typing])
+def test_comments_and_strings_are_what_pythons_tokenizer_says(module: ModuleType) -> None:
+    text = inspect.getsource(module)
+    starts = list(itertools.accumulate((len(line) for line in text.splitlines(keepends=True)), initial=0))
+    spans = [
+        (starts[token.start[0] - 1] + token.start[1], starts[token.end[0] - 1] + token.end[1], token.type)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+    ]
+    comments = [(start, end) for start, end, kind in spans if kind == tokenize.COMMENT]
+    strings = [(start, end) for start, end, kind in spans if kind == tokenize.STRING]
+    rng = random.Random(1)
+    for offset in (rng.randrange(len(text)) for _ in range(60)):
+        line = text[text.rfind("\n", 0, offset) + 1 : text.find("\n", offset)]
+        if re.search(r"\b[a-zA-Z]{1,2}['\"]", line):
+            continue  # prefixes; and later versions of the tokenizer take f-strings to pieces
+        place = place_at(cursor_at(f"{text[:offset]}‸{text[offset:]}"))
+        around = text[max(0, offset - 60) : offset]
+        assert (place is COMMENT) == any(start < offset <= end for start, end in comments), around
+        assert (place is STRING) == any(start < offset < end for start, end in strings), around
+
+
+def test_what_takes_too_long_to_parse_is_given_up_and_the_next_text_is_parsed() -> None:
+    grammar = grammar_of("python")
+    parser = parser_of(grammar) if grammar else None
+    assert parser
+    assert parse(parser, b"x = 1\n" * 2000, 0.0) is None
+    assert parse(parser, b"x = 1\n", 1.0)
 
 
 def test_in_a_long_class_the_window_begins_at_a_method() -> None:
