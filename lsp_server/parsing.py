@@ -36,7 +36,7 @@ _DEFINITION_LINE = re.compile(rf"^{_DEFINITION.pattern}", re.MULTILINE)
 _MOST_SEARCHED = 100_000
 """Characters in front of a window that are searched for the beginning of a string or a comment: 2,500 lines."""
 
-_MOST_LONG_TEXTS, _LONGEST_LINE = 400, 200
+_MOST_LONG_TEXTS, _LONGEST_LINE = 300, 120
 """How many beginnings are looked at among them, and characters of the line in front of each: more is noise."""
 
 

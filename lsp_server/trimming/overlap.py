@@ -26,12 +26,15 @@ def without_identifier_rest(text: str, cursor: Cursor) -> str:
 
 def without_line_suffix(text: str, cursor: Cursor) -> str:
     """Cut what the rest of the cursor's line already says: `print(‸)` must not become `print(x))`."""
-    rest = cursor.line_suffix[:_LOOKED_AT].rstrip()
+    rest = cursor.line_suffix[:_LOOKED_AT].strip()
     if not rest:
         return text
     first, newline, _ = text.partition("\n")
-    if len(rest) >= _SMALLEST_OVERLAP and (whole := first.find(rest)) >= 0 and any(map(str.isalnum, rest)):
-        return first[:whole]
+    if len(rest) >= _SMALLEST_OVERLAP and any(map(str.isalnum, rest)):
+        # As whole words: `foo` is not repeated in `food`.
+        begin, end = (r"(?<!\w)" if _is_word(rest[0]) else ""), (r"(?!\w)" if _is_word(rest[-1]) else "")
+        if whole := re.search(begin + re.escape(rest) + end, first):
+            return first[: whole.start()]
     is_balanced: bool | None = None
     for length in range(min(len(first), len(rest)), 0, -1):
         if not first.endswith(rest[:length]):
@@ -72,6 +75,10 @@ def without_next_line(text: str, cursor: Cursor) -> str:
         if line.rstrip() == following:
             return _up_to(lines, number)
     return text
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def _whole(lines: list[str], cursor: Cursor) -> list[str]:
