@@ -70,9 +70,9 @@ def test_the_part_of_a_text_that_belongs_to_the_identifier(text: str, part: str)
 
 def test_looking_at_a_line_of_a_megabyte_takes_no_time() -> None:
     cursor = cursor_at("x" * 10**6 + "‸" + ") " * 10**6 + "x")
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not is_free(cursor)
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < 0.2
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_the_end_lies_in_the_text_and_leaves_no_blanks_only(
 
 def test_looking_for_the_end_takes_no_longer_in_a_large_file() -> None:
     text = "\n    a = f(b, 'c')" * 5
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in range(100):
         completion_end(text, "(" * 10**6 + "{", 6, False, " " * 10**6 + "\n" * 10**6)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1

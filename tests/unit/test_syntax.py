@@ -212,6 +212,13 @@ PLACES: dict[str, list[tuple[str, Place]]] = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is right does not depend on how slow a machine is."""
+    monkeypatch.setattr(syntax, "_WINDOWS", tuple((before, after, 5.0) for before, after, _ in syntax._WINDOWS))
+
+
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize(
     ("language", "marked", "place"),
     [(language, marked, place) for language, places in PLACES.items() for marked, place in places],
@@ -264,11 +271,13 @@ def test_without_its_wheel_a_language_is_judged_as_one_without_grammar(monkeypat
 FILLER = "def g(a, b):\n    '''Do ({[ it.'''\n    return a(b)  # don't\n\n\n"
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize(("marked", "place"), PLACES["python"])
 def test_a_long_file_is_judged_by_the_text_around_the_cursor(marked: str, place: Place) -> None:
     assert place_at(cursor_at(FILLER * 200 + marked + "\n\n" + FILLER * 100)) is place
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize(
     ("language", "opener", "closer", "place"),
     [
@@ -287,12 +296,14 @@ def test_a_window_knows_the_long_text_that_it_begins_in(language: str, opener: s
     assert place_at(cursor_at(f"{opener}{prose}{closer}\nx = ‸\n", language)) is STATEMENT
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_quotes_hide_what_looks_like_the_beginning_of_a_long_text() -> None:
     line = "x = line == '\"\"\"' or line == '\"\"\"' or y[:4] == r'\"\"\"'  # not '''\n"
     assert place_at(cursor_at(line * 201 + "y = ‸\n")) is STATEMENT
     assert place_at(cursor_at(line * 201 + "y = '‸'\n")) is STRING
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("module", [argparse, ast, difflib, inspect, pydoc, textwrap, typing])
 def test_comments_and_strings_are_what_pythons_tokenizer_says(module: ModuleType) -> None:
     text = inspect.getsource(module)
@@ -322,6 +333,7 @@ def test_what_takes_too_long_to_parse_is_given_up_and_the_next_text_is_parsed() 
     assert parse(parser, b"x = 1\n", 1.0)
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_in_a_long_class_the_window_begins_at_a_method() -> None:
     methods = "    def f(self):\n        '''Do\n    this.\n        '''\n        return 1\n\n" * 200
     assert place_at(cursor_at("class A:\n" + methods + "    def g(self):‸\n")) is OPENING
@@ -368,6 +380,6 @@ def _unbalanced(seed: int) -> str:
 def test_no_text_takes_long(language: str, before: str, after: str) -> None:
     place_at(cursor_at("‸", language))  # loads the grammar
     cursor = cursor_at(f"{before}‸{after}", language)
-    started = time.perf_counter()
+    started = time.thread_time()
     place_at(cursor)
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.05

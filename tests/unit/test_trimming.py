@@ -277,6 +277,6 @@ def test_trimming_takes_no_longer_in_a_large_file(marked: str) -> None:
     cursor = cursor_at(marked)
     text = "value(a, b)\n    c = d(e)\n" * 12
     trim(text, cursor)  # loads what is needed
-    started = time.perf_counter()
+    started = time.thread_time()
     trim(text, cursor)
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < 0.05
