@@ -84,7 +84,7 @@ class WholeEngine:
         line_prefix = request.prefix[request.prefix.rfind("\n") + 1 :]
 
         def end(text: str) -> int | None:
-            return completion_end(text, request.prefix, request.max_lines, request.insist)
+            return completion_end(text, request.prefix, request.max_lines, request.insist, request.suffix)
 
         def ends(text: str) -> bool:
             return end(text) is not None or closing_end(text, request.closers, line_prefix) is not None

@@ -36,6 +36,9 @@ class Request:
     max_lines: int = 1
     """1 asks for the rest of the line; more allow the block that is being opened or continued at the cursor."""
 
+    word_only: bool = False
+    """Whether only the identifier at the cursor is to be completed."""
+
     closers: str = ""
     """Brackets and quotes that stand right behind the gap, whether `suffix` begins with them or not: what is written
     ends where it would close them."""

@@ -1,41 +1,134 @@
-"""Where a completion ends, judged from the text so far. Pure."""
+"""Where a completion ends, judged from the text so far. Pure; knows no language, only lines, indentation, brackets."""
 
 from __future__ import annotations
 
+import re
+
 _TAB_WIDTH = 8
 _OPENERS = (":", "{", "(", "[")
-_CLOSERS = frozenset(")]}>;,")
+_BRACKETS = frozenset(")]}")
+_CLOSERS = _BRACKETS | frozenset(">;,")
 _LOOP_TURNS = 4
 _SHORTEST_LOOP = 16
 """In characters; rows of zeros, dashes or quotes shorter than this are code."""
 
+_SHORTEST_LINE = 3
+"""In characters; a shorter line that stands below the cursor, such as `}` or `);`, may well be written once more."""
 
-def completion_end(text: str, prefix: str, max_lines: int, insist: bool = False) -> int | None:
+_LOOKED_AT = 2000
+"""Characters of the cursor's line, and of what follows it, that are looked at: this is asked at every token."""
+
+_PIECE = re.compile(
+    r'"""(?:\\.|[^\\])*?"""'
+    r"|'''(?:\\.|[^\\])*?'''"
+    r'|"""|\'\'\''
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|(?<![^\W_])(?<!_)[rbfuRBFU]{0,2}'(?:\\.|[^'\\\n])*'"
+    r"|`[^`]*`"
+    r"|^[ \t]*(?://|\#)[^\n]*|(?<=\s)\#[^\n]*|(?<=[;{},)] )//[^\n]*"
+    r"|[()\[\]{}\n\"'`]",
+    re.DOTALL | re.MULTILINE,
+)
+"""Strings, comments, and what counts outside them: brackets, line ends, and quotes that are not closed yet."""
+
+_FOLLOWING = re.compile(r"\n([^\n]*\S[^\n]*)")
+_FIRST = re.compile(r"\s*(\S)")
+
+
+def completion_end(text: str, prefix: str, max_lines: int, insist: bool = False, suffix: str = "") -> int | None:
     """Index in `text` (decoded so far, cursor at its start) at which the completion ends, or None to go on decoding.
 
     With `max_lines` 1 that is the end of the line. With more, lines are taken while they belong to the block at the
-    cursor: not beyond a blank line, not beyond a line indented less than the block, except one that only closes it.
+    cursor: not beyond a blank line, not beyond a line indented less than the block, except one that only closes it, not
+    beyond the bracket that closes what encloses the cursor, and not beyond the line that closes what was opened on the
+    cursor's. Never beyond a line that is the next one of `suffix`, or a bracket that `suffix` closes with.
+
     Blank lines in front are passed over. With `insist`, so is the end of the cursor's own line, and the first line
     after it may leave the block. 0 means that nothing is worth showing.
     """
     if looping := loop(text):
         return _end_before(text, text.rfind("\n", 0, looping[0]))
-    if max_lines <= 1:
-        return _found(text.find("\n", len(text) - len(text.lstrip()) if insist else 0))
-    floor = _block_indentation(prefix[prefix.rfind("\n") + 1 :])
-    start = taken = 0
+    line_prefix = prefix[max(prefix.rfind("\n") + 1, len(prefix) - _LOOKED_AT) :]
+    is_block = max_lines > 1
+    if is_block:
+        end = _end_of_block(text, line_prefix, max_lines, insist, following_line(suffix))
+    else:
+        end = _found(text.find("\n", len(text) - len(text.lstrip()) if insist else 0))
+    scope = _end_of_scope(text, line_prefix, "" if is_block and not insist else _first_character(suffix), is_block)
+    if scope is None or (end is not None and end <= scope):
+        return end
+    return scope
+
+
+def following_line(suffix: str) -> str:
+    """The next line of `suffix` behind the cursor's that is not blank, without its trailing white space; else empty."""
+    found = _FOLLOWING.search(suffix, 0, _LOOKED_AT)
+    return found[1].rstrip() if found else ""
+
+
+def _end_of_block(text: str, line_prefix: str, max_lines: int, insist: bool, following: str) -> int | None:
     lines = text.split("\n")
+    floor = _block_indentation(line_prefix)
+    if not line_prefix.strip() and lines[0].strip():
+        floor = _columns(line_prefix + lines[0])  # the cursor's line may not have been indented yet
+    start = taken = 0
     for number, line in enumerate(lines):
+        is_complete = number < len(lines) - 1
         if number > 0:
             is_first = not text[:start].strip()
             if is_first and insist and line.strip():
                 floor = min(floor, _columns(line))
-            is_complete = number < len(lines) - 1
             if taken >= max_lines or (_leaves_block(line, floor, is_complete) and (line.strip() or not is_first)):
                 return _end_before(text, start - 1)
+        whole = line if number else line_prefix + line
+        if is_complete and line.strip() and len(following.strip()) >= _SHORTEST_LINE and whole.rstrip() == following:
+            return _end_before(text, start - 1)
         taken += bool(line.strip())
         start += len(line) + 1
     return None
+
+
+def _end_of_scope(text: str, line_prefix: str, closer: str, is_block: bool) -> int | None:
+    """Where `text` closes a bracket that neither it nor `line_prefix` has opened; None if nowhere.
+
+    Only the bracket `closer`, unless that is empty. Of a block, also the end of the line on which all brackets of
+    `line_prefix` are closed.
+    """
+    own = depth = _open_brackets(line_prefix)
+    for piece in _PIECE.finditer(text):
+        found, place = piece[0], piece.start()
+        if found in {"(", "[", "{"}:
+            depth += 1
+        elif found in {")", "]", "}"}:
+            depth -= 1
+            if depth < 0:
+                return _end_in_front(text, place) if not closer or found == closer else None
+        elif found == "\n":
+            if is_block and own and depth == 0:
+                return place
+        elif found in {'"""', "'''", "`"} or (found in {'"', "'"} and "\n" not in text[place:]):
+            return None  # a string that is still being written
+    return None
+
+
+def _open_brackets(line_prefix: str) -> int:
+    """How many brackets are open at the end of a line's beginning."""
+    depth = 0
+    for piece in _PIECE.finditer(line_prefix):
+        depth = max(0, depth + (piece[0] in {"(", "[", "{"}) - (piece[0] in {")", "]", "}"}))
+    return depth
+
+
+def _first_character(suffix: str) -> str:
+    """The first character of `suffix` that is no white space, where it is a closing bracket; else one that is none."""
+    found = _FIRST.match(suffix, 0, _LOOKED_AT)
+    return found[1] if found and found[1] in ")]}" else "\n"
+
+
+def _end_in_front(text: str, place: int) -> int:
+    """`place`, or where the line before ends if nothing else stands in front of it on its own."""
+    start = text.rfind("\n", 0, place)
+    return _end_before(text, start if start >= 0 and not text[start:place].strip() else place)
 
 
 def _end_before(text: str, end: int) -> int:
@@ -65,7 +158,7 @@ def _leaves_block(line: str, floor: int, is_complete: bool) -> bool:
     body = line.strip()
     if not body:
         return is_complete
-    closes = all(character in _CLOSERS for character in body)
+    closes = body[0] in _BRACKETS or all(character in _CLOSERS for character in body)
     return _columns(line) < floor - (1 if closes else 0)
 
 

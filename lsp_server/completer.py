@@ -31,9 +31,14 @@ from lsp_server.settings import Settings
 from lsp_server.shown import Outcome
 from lsp_server.statistics import Statistics
 from lsp_server.suggestion_cache import SuggestionCache
+from lsp_server.syntax import Place, line_limit, place_at
 from lsp_server.trimming import trim
 
 log = logging.getLogger(__name__)
+
+
+_WORD_TOKENS = 12
+"""Most tokens written for the rest of an identifier: as many as the longest names of usual code have."""
 
 
 def _uncounted(outcome: Outcome) -> None:
@@ -129,7 +134,9 @@ class Completer:
 
         def ask() -> Request | None:
             known = self._known(uri, accepted) is not None
-            if known or not self._is_served(uri, snapshot.language) or not cursors.may_suggest(accepted):
+            if known or not self._is_served(uri, snapshot.language):
+                return None
+            if not cursors.is_free(accepted) or not self._may_suggest(accepted):
                 return None
             return self._request(uri, accepted, invoked=False) if is_allowed(self.settings.completion.warm_up) else None
 
@@ -149,16 +156,20 @@ class Completer:
         self.statistics.requests += 1
         try:
             cursor = cursors.split(snapshot)
-            if not self._is_served(snapshot.uri, snapshot.language) or not (invoked or cursors.may_suggest(cursor)):
+            if not self._is_served(snapshot.uri, snapshot.language) or not (invoked or self._may_suggest(cursor)):
                 self.computations.forget(snapshot.uri)
                 return None
             self._forget_earlier_models()
             completion: Completion | None = None
             text = self._known(snapshot.uri, cursor)
-            if text is None or (invoked and not text):  # an automatic request that found nothing did not insist
+            is_word = cursors.completes_identifier(cursor)
+            # An automatic request that found nothing did not insist, and within a line it wanted a word's end only.
+            if text is None or (invoked and (is_word or not text)):
                 text, completion = await self._computed(snapshot.uri, cursor, invoked)
             else:
                 self.computations.forget(snapshot.uri)
+            if text and is_word and not invoked:
+                text = cursors.identifier_part(text)
             if not text or (not invoked and self._is_unwanted(snapshot.uri, cursor, text)):
                 return None
         except Exception:
@@ -179,6 +190,14 @@ class Completer:
     def _is_unwanted(self, uri: str, cursor: Cursor, text: str) -> bool:
         """Whether the person did not want this here a moment ago; it stays in the cache, so nothing is computed."""
         return self.feedback.is_rejected(uri, cursor.prefix, cursor.suffix, text, time.monotonic())
+
+    def _may_suggest(self, cursor: Cursor) -> bool:
+        """Whether an automatic suggestion makes sense at a place, and the settings allow one there."""
+        settings = self.settings.completion
+        if not cursors.may_suggest(cursor):
+            return False
+        excluded = {Place.COMMENT: not settings.in_comments, Place.STRING: not settings.in_strings}
+        return not any(excluded.values()) or not excluded.get(place_at(cursor), False)
 
     def _is_served(self, uri: str, language: str) -> bool:
         return self._host.status.phase == "ready" and self.serves(uri, language)
@@ -227,7 +246,7 @@ class Completer:
 
     def _worth_showing(self, completion: Completion, cursor: Cursor, invoked: bool) -> str:
         """What of a completion is shown at `cursor`: unasked, only what is likely to be right."""
-        text = _trimmed(completion.text, cursor)
+        text = _trimmed(completion.text, cursor, completion.is_cut)
         if invoked or not text or self.settings.completion.show == "everything":
             return text
         return text if threshold_of(completion.model).allows(Evidence.of(completion, text, cursor)) else ""
@@ -256,14 +275,16 @@ class Completer:
     def _request(self, uri: str, cursor: Cursor, invoked: bool, *, rested: bool = False) -> Request:
         limits, context = self.settings.completion, self.settings.context
         most = Limits(context.max_pieces if self._reads_other_files() else 0, context.max_characters)
+        is_word = not invoked and cursors.completes_identifier(cursor)
         return Request(
             prefix=cursor.prefix,
             # Whoever insists wants something there: a model that sees the bracket does not begin with it.
             suffix=cursor.suffix if invoked else cursors.unclosed(cursor).suffix,
             closers=cursors.closers(cursor),
             insist=invoked,
-            max_tokens=limits.max_tokens,
-            max_lines=cursors.line_limit(cursor, limits.max_lines),
+            max_tokens=min(limits.max_tokens, _WORD_TOKENS) if is_word else limits.max_tokens,
+            word_only=is_word,
+            max_lines=line_limit(cursor, limits.max_lines),
             related=self.related.texts(uri),
             context=self.related.pieces(uri, cursor, most, rested=rested),
             path=short_path(uri),
@@ -271,6 +292,6 @@ class Completer:
         )
 
 
-def _trimmed(text: str, cursor: Cursor) -> str:
+def _trimmed(text: str, cursor: Cursor, is_cut: bool = False) -> str:
     """What is shown of a completion, which ends in front of what stands closed behind the cursor."""
-    return trim(text, cursors.unclosed(cursor))
+    return trim(text, cursors.unclosed(cursor), is_cut=is_cut)

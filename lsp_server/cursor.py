@@ -1,4 +1,7 @@
-"""From a snapshot to what the model is asked: prefix, suffix, and how many lines a suggestion may have. Pure."""
+"""From a snapshot to what the model is asked: prefix and suffix, and where suggestions make sense. Pure.
+
+Looks at the characters around the cursor only; what they mean in the file's language is told in `syntax.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from lsp_server.documents import Snapshot
 
-_BLOCK_OPENERS = (":", "{", "(", "[", "=>", "->", " do", " then")
-_CLOSERS = frozenset(")]}\"'`;,:")
 _QUOTES = frozenset("\"'`")
 _CLOSING = re.compile(r"[)\]}\"'`]*")
+_NO_CODE = re.compile(r"[\s)\]}\"'`;,:]*\Z")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_WORD = re.compile(r"\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Cursor:
     prefix: str
     suffix: str
     newline: str
+    language: str = ""
+    """LSP language id."""
 
     @property
     def line_prefix(self) -> str:
@@ -36,19 +42,56 @@ class Cursor:
 def split(snapshot: Snapshot) -> Cursor:
     """Split the snapshot at its cursor, with the line ends that models know, and what else a model should read."""
     before, after = snapshot.text[: snapshot.offset], snapshot.text[snapshot.offset :]
-    newline = "\r\n" if "\r\n" in snapshot.text else "\n"
+    newline = "\n"
     if "\r" in snapshot.text:
+        newline = _newline(before, after)
         before, after = (text.replace("\r\n", "\n").replace("\r", "\n") for text in (before, after))
-    return Cursor(snapshot.before + before, after + snapshot.behind, newline)
+    return Cursor(snapshot.before + before, after + snapshot.behind, newline, snapshot.language)
+
+
+def _newline(before: str, after: str) -> str:
+    """The line end nearest before the cursor, else the first behind it: files may mix them."""
+    end = max(before.rfind("\n"), before.rfind("\r"))
+    if end >= 0:
+        return "\r\n" if before[max(0, end - 1) : end + 1] == "\r\n" else before[end]
+    found = _LINE_END.search(after)
+    return found[0] if found else "\n"
 
 
 def may_suggest(cursor: Cursor) -> bool:
-    """Whether an automatic suggestion makes sense here.
+    """Whether an automatic suggestion makes sense here: see `is_free` and `completes_identifier`."""
+    return is_free(cursor) or completes_identifier(cursor)
 
-    Only where nothing but closing brackets, quotes and punctuation stands to the right: ghost text in front of code
-    that is already written is nearly always wrong, and hides it.
+
+def is_free(cursor: Cursor) -> bool:
+    """Whether nothing but closing brackets, quotes and punctuation stands to the right.
+
+    Ghost text in front of code that is already written is nearly always wrong, and hides it.
     """
-    return all(character.isspace() or character in _CLOSERS for character in cursor.line_suffix)
+    return _NO_CODE.match(cursor.line_suffix) is not None
+
+
+def completes_identifier(cursor: Cursor) -> bool:
+    """Whether the cursor stands right behind the beginning of an identifier, with code behind it on the line.
+
+    Then a suggestion may complete the identifier, and nothing more: see `identifier_part`.
+    """
+    return not is_free(cursor) and _is_word(cursor.prefix[-1:]) and not _is_word(cursor.suffix[:1])
+
+
+def splits_identifier(cursor: Cursor) -> bool:
+    """Whether identifier characters stand on both sides of the cursor."""
+    return _is_word(cursor.prefix[-1:]) and _is_word(cursor.suffix[:1])
+
+
+def identifier_part(text: str) -> str:
+    """The beginning of `text` that goes on with an identifier; may be empty."""
+    found = _WORD.match(text)
+    return found[0] if found else ""
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def closers(cursor: Cursor) -> str:
@@ -57,7 +100,7 @@ def closers(cursor: Cursor) -> str:
     Empty where code follows, or where a quote begins a string.
     """
     found = _CLOSING.match(cursor.line_suffix)
-    if found is None or not may_suggest(cursor):
+    if found is None or not is_free(cursor):
         return ""
     is_open = all(cursor.line_prefix.count(quote) % 2 for quote in set(found[0]) & _QUOTES)
     return found[0] if is_open else ""
@@ -72,17 +115,6 @@ def less_closed(cursor: Cursor) -> Iterator[Cursor]:
     """The same place with fewer closers, as it was before the editor put these there."""
     for count in range(1, len(closers(cursor)) + 1):
         yield replace(cursor, suffix=cursor.suffix[count:])
-
-
-def line_limit(cursor: Cursor, max_lines: int) -> int:
-    """How many lines a suggestion may have.
-
-    `max_lines` where a block is opened or continued on an empty line, else 1.
-    """
-    if cursor.line_suffix.strip():
-        return 1
-    before = cursor.line_prefix.rstrip()
-    return max_lines if not before or before.endswith(_BLOCK_OPENERS) else 1
 
 
 def with_selection(snapshot: Snapshot, start: int, end: int, text: str) -> Snapshot:

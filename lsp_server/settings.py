@@ -77,6 +77,8 @@ class CompletionSettings(_Section):
         description="Blend what the open files repeat into what the model writes; auto: where that was measured to "
         "help; only: don't ask the model at all.",
     )
+    in_comments: bool = Field(default=True, description="Suggest in comments without being asked.")
+    in_strings: bool = Field(default=True, description="Suggest in strings without being asked.")
     popup: Literal["auto", "always", "never"] = Field(
         default="auto", description="Also answer textDocument/completion; auto: where the client has no ghost text."
     )

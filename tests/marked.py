@@ -14,6 +14,6 @@ def snapshot_at(marked: str, uri: str = "file:///a.py", language: str = "python"
     return Snapshot(uri, language, version, before + after, len(before))
 
 
-def cursor_at(marked: str) -> Cursor:
+def cursor_at(marked: str, language: str = "python") -> Cursor:
     """The split buffer whose cursor is where the one mark stands."""
-    return split(snapshot_at(marked))
+    return split(snapshot_at(marked, language=language))

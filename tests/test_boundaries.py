@@ -61,7 +61,14 @@ def test_the_pure_core_imports_neither_protocol_nor_model() -> None:
         "position_encoding",
         "documents",
         "cursor",
-        "trimming",
+        "syntax",
+        "parsing",
+        "grammars",
+        "trimming/__init__",
+        "trimming/ends",
+        "trimming/indentation",
+        "trimming/overlap",
+        "trimming/repetition",
         "exclusions",
         "suggestion_cache",
         "edit_matching",
@@ -81,7 +88,8 @@ def test_the_pure_core_imports_neither_protocol_nor_model() -> None:
 
 @pytest.mark.parametrize("module", ["lsp_server.cli", "lsp_server.commands.serve", "lsp_server.server"])
 def test_torch_is_not_imported_on_the_way_to_initialize(module: str) -> None:
-    script = f"import sys, {module}; sys.exit(bool({{'torch', 'transformers', 'tokenizers'}} & set(sys.modules)))"
+    heavy = {"torch", "transformers", "tokenizers", "tree_sitter"}
+    script = f"import sys, {module}; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0
 
 

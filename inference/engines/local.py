@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -53,6 +54,7 @@ _SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
 _USUAL_TOKENS = 64 + LONGEST_TAIL
 """Room for a completion in each cache; one that may be longer gets a larger cache."""
 
+_NO_WORD = re.compile(r"\W")
 _DRAFT_CHARS = 24_000
 """How much of each text drafts are taken from; twice that of what stands before the cursor."""
 
@@ -178,9 +180,11 @@ class LocalEngine:
                 return "", False
             text = text[len(tail.text) :]
             ends = (
-                completion_end(text, request.prefix, request.max_lines, request.insist),
+                completion_end(text, request.prefix, request.max_lines, request.insist, request.suffix),
                 closing_end(text, request.closers, line_prefix),
             )
+            if request.word_only and (behind := _NO_WORD.search(text)):
+                ends = (*ends, behind.start())
             cut = min((end for end in ends if end is not None), default=None)
             return (text, False) if cut is None else (text[:cut], True)
 

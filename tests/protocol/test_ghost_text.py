@@ -141,3 +141,27 @@ async def test_other_open_files_are_related_but_secret_ones_are_never_read(tmp_p
     related = [json.loads(line).get("related") for line in journal.read_text(encoding="utf-8").splitlines()]
     assert ["import os\n"] in related
     assert not any("TOKEN" in text for texts in related for text in texts)
+
+
+async def test_an_identifier_is_completed_in_front_of_code_and_nothing_else_is() -> None:
+    async with connected(text="lue, sep") as client:
+        client.open("print(va, end=1)\n")
+        at = {"line": 0, "character": 8}
+        assert await client.items(0, 8) == [{"insertText": "lue", "range": {"start": at, "end": at}}]
+        assert await client.items(0, 7) == []
+        assert await client.items(0, 6) == []
+
+
+async def test_comments_are_left_alone_where_the_settings_say_so() -> None:
+    async with connected({"completion": {"in_comments": False}}, text="value") as client:
+        client.open("# why \nx = \n")
+        assert await client.items(0, 6) == []
+        assert len(await client.items(0, 6, kind=1)) == 1
+        assert len(await client.items(1, 4)) == 1
+
+
+async def test_a_suggestion_comes_in_the_files_own_indentation_and_line_ends() -> None:
+    async with connected(text="\n    if x:\n        return 1") as client:
+        client.open("def f():\r\n\tif x:\r\n\t\treturn 2\r\n\r\ndef g():\r\n")
+        [item] = await client.items(4, 8)
+        assert item["insertText"] == "\r\n\tif x:\r\n\t\treturn 1"

@@ -371,7 +371,7 @@ async def test_a_request_that_is_no_longer_the_newest_does_not_start_again(monke
     """Its computation found too little, and meanwhile a newer request has come: that one is answered."""
     engine = ScriptedEngine("abcd", step_s=0.02)
     completer = await completer_with(engine)
-    monkeypatch.setattr("lsp_server.completer.trim", lambda text, cursor: text.removesuffix("bcd"))
+    monkeypatch.setattr("lsp_server.completer.trim", lambda text, cursor, **how: text.removesuffix("bcd"))
     first = asyncio.ensure_future(suggest(completer, "x = ‸"))
     await until(lambda: (running := completer.computations.running("file:///a.py")) and running.written == "ab")
     second = asyncio.ensure_future(suggest(completer, "x = a‸"))
@@ -401,3 +401,57 @@ async def test_what_was_foreseen_is_not_foreseen_again_at_each_key() -> None:
         assert await suggest(completer, f"x = {typed}‸")
         await asyncio.sleep(0.3)
     assert completer.foresight.stored == 1
+
+
+async def test_an_automatic_suggestion_in_front_of_code_completes_the_identifier_and_no_more() -> None:
+    engine = ScriptedEngine("lue, sep=''")
+    completer = await completer_with(engine)
+    assert await suggest(completer, 'print(va‸, end="")') == "lue"
+    assert engine.requests[0].max_lines == 1
+    assert engine.requests[0].max_tokens < completer.settings.completion.max_tokens
+    assert await suggest(completer, 'print(val‸, end="")') == "ue", "typed along, without the model"
+    assert len(engine.requests) == 1
+    assert await suggest(completer, 'print(va‸, end="")', invoked=True) == "lue, sep=''", "whoever asks gets all"
+
+
+async def test_what_completes_no_identifier_in_front_of_code_is_not_shown() -> None:
+    assert await suggest(await completer_with(ScriptedEngine("(x)")), "print(va‸, end=1)") is None
+
+
+async def test_nothing_automatic_in_the_middle_of_an_identifier() -> None:
+    engine = ScriptedEngine("tiona")
+    completer = await completer_with(engine)
+    assert await suggest(completer, "na‸me = 1") is None
+    assert not engine.requests
+    assert await suggest(completer, "na‸me = 1", invoked=True) == "tiona"
+
+
+async def test_an_explicit_request_in_an_identifier_does_not_repeat_its_rest() -> None:
+    completer = await completer_with(ScriptedEngine("me"))
+    assert await suggest(completer, "na‸me = 1", invoked=True) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "marked", "text"),
+    [
+        ({}, "# why ‸\n", "value"),
+        ({}, "x = '‸'\n", "value"),
+        ({"in_comments": False}, "# why ‸\n", None),
+        ({"in_comments": False}, "x = '‸'\n", "value"),
+        ({"in_strings": False}, "x = '‸'\n", None),
+        ({"in_strings": False}, "# why ‸\n", "value"),
+        ({"in_strings": False, "in_comments": False}, "x = ‸\n", "value"),
+    ],
+)
+async def test_comments_and_strings_by_setting(settings: dict[str, bool], marked: str, text: str | None) -> None:
+    completer = await completer_with(ScriptedEngine("value"), completion=settings)
+    assert await suggest(completer, marked) == text
+    assert await suggest(completer, marked, invoked=True) == "value", "whoever asks is answered"
+
+
+async def test_lines_are_limited_by_what_is_at_the_cursor() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine)
+    for marked in ("def f():‸\n", "f(\n    ‸\n)\n", "def f():\n    ‸\n"):
+        await suggest(completer, marked)
+    assert [request.max_lines for request in engine.requests] == [6, 1, 6]

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from lsp_server.cursor import closers, line_limit, may_suggest, split, unclosed, with_selection
+from lsp_server.cursor import (
+    closers,
+    completes_identifier,
+    identifier_part,
+    is_free,
+    may_suggest,
+    split,
+    splits_identifier,
+    unclosed,
+    with_selection,
+)
 from lsp_server.documents import Snapshot
 from tests.marked import cursor_at, snapshot_at
 
@@ -26,25 +38,56 @@ def test_suggests_where_nothing_but_closers_follows(marked: str) -> None:
     assert may_suggest(cursor_at(marked))
 
 
-@pytest.mark.parametrize("marked", ["na‸me = 1", "f(‸x)", "x = ‸ + 1"])
+@pytest.mark.parametrize("marked", ["na‸me = 1", "f(‸x)", "x = ‸ + 1", "f(x)‸ + 1", "é‸é = 1"])
 def test_silent_in_front_of_code(marked: str) -> None:
     assert not may_suggest(cursor_at(marked))
 
 
+@pytest.mark.parametrize("marked", ['print(va‸, end="")', "x‸ = y", "for nam‸ in names:", "é‸ + 1", "a_‸.b"])
+def test_the_beginning_of_an_identifier_may_be_completed_in_front_of_code(marked: str) -> None:
+    cursor = cursor_at(marked)
+    assert may_suggest(cursor)
+    assert completes_identifier(cursor)
+    assert not is_free(cursor)
+
+
+@pytest.mark.parametrize("marked", ["x‸", "f(x‸)", "‸ + 1", "na‸me", "x ‸ + 1"])
+def test_elsewhere_no_identifier_is_completed(marked: str) -> None:
+    assert not completes_identifier(cursor_at(marked))
+
+
+@pytest.mark.parametrize(("marked", "splits"), [("na‸me", True), ("‸name", False), ("name‸", False), ("a‸_", True)])
+def test_the_middle_of_an_identifier(marked: str, splits: bool) -> None:
+    assert splits_identifier(cursor_at(marked)) is splits
+
+
 @pytest.mark.parametrize(
-    ("marked", "lines"),
+    ("text", "part"), [("lue, x", "lue"), ("lue", "lue"), (", x", ""), ("", ""), ("_1(x)", "_1"), ("é-", "é")]
+)
+def test_the_part_of_a_text_that_belongs_to_the_identifier(text: str, part: str) -> None:
+    assert identifier_part(text) == part
+
+
+def test_looking_at_a_line_of_a_megabyte_takes_no_time() -> None:
+    cursor = cursor_at("x" * 10**6 + "‸" + ") " * 10**6 + "x")
+    started = time.thread_time()
+    assert not is_free(cursor)
+    assert time.thread_time() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    ("marked", "newline"),
     [
-        ("def f():‸\n", 5),
-        ("    ‸\n", 5),
-        ("‸", 5),
-        ("x = {‸", 5),
-        ("x = ‸\n", 1),
-        ("f(‸)\n", 1),
-        ("return‸\n", 1),
+        ("a\nb\r\nc‸\n", "\r\n"),
+        ("a\r\nb\nc‸\r\n", "\n"),
+        ("a‸\r\nb\n", "\r\n"),
+        ("a\rb‸", "\r"),
+        ("a‸", "\n"),
+        ("a\r\n‸\nb", "\r\n"),
     ],
 )
-def test_several_lines_only_where_a_block_starts_or_goes_on(marked: str, lines: int) -> None:
-    assert line_limit(cursor_at(marked), 5) == lines
+def test_line_ends_are_those_of_the_cursors_surroundings(marked: str, newline: str) -> None:
+    assert cursor_at(marked).newline == newline
 
 
 def test_selection_of_the_popup_stands_in_the_text() -> None:

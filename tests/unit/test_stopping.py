@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inference.stopping import completion_end
 
 
-def check(prefix: str, text: str, kept: str | None, max_lines: int = 5, insist: bool = False) -> None:
+def check(prefix: str, text: str, kept: str | None, max_lines: int = 5, insist: bool = False, suffix: str = "") -> None:
     """`kept` is what stands before the end, or None where decoding goes on."""
-    end = completion_end(text, prefix, max_lines, insist)
+    end = completion_end(text, prefix, max_lines, insist, suffix)
     assert (None if end is None else text[:end]) == kept
 
 
@@ -83,3 +87,85 @@ def test_short_repetition_is_code(text: str) -> None:
 def test_whoever_insists_may_be_led_out_of_the_block(prefix: str, text: str, kept: str) -> None:
     check(prefix, text, kept, insist=True)
     check(prefix, text, "")
+
+
+@pytest.mark.parametrize(
+    ("marked", "text", "kept"),
+    [
+        ("a = 1\n‸\nreturn a\n", "b = 2\nreturn a\n", "b = 2"),
+        ("a = 1\n‸\nreturn a\n", "b = 2\nreturn a", None),
+        ("a = 1\n‸\nreturn a\n", "b = 2\nreturn a + 1\n", None),
+        ("a = 1\n‸\n\n\nreturn a\n", "return a\n", ""),
+        ("a = 1\nret‸\nreturn a\n", "urn a\n", ""),
+        ("def f():\n    ‸\n    return a\n", "if a:\n        return a\n", None),
+        ("def f():\n    ‸\n    return a\n", "if a:\n        b()\n    return a\n", "if a:\n        b()"),
+        ("f {‸\n}\n", "\n  a\n}\n", "\n  a\n}"),
+    ],
+)
+def test_stops_in_front_of_the_line_that_follows(marked: str, text: str, kept: str | None) -> None:
+    prefix, suffix = marked.split("‸")
+    check(prefix, text, kept, suffix=suffix)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "kept"),
+    [
+        ("f(function () {", "\n  a();\n});\nb();", "\n  a();\n});"),
+        ("void f() {", "\n a();\n}\nb", "\n a();\n}"),
+        ("void f() {", "\n a(')');\n", None),
+        ("void f() {", "\n a('", None),
+        ("void f() {", "\n a(')", None),
+        ("void f() {", "\n if (a) {\n b();\n }\n c", None),
+        ("void f() {\n", "a();\n}\nb", "a();"),
+        ("void f() {\n", "if (a) { b(); } }", "if (a) { b(); } "),
+        ("", "it's (a) b)\n", "it's (a) b"),
+        ("x = {", "\n 1: a,\n}\ny", "\n 1: a,\n}"),
+        ("def f():\n", "    return 1\nx = 2", "    return 1"),
+        ("void f() {\n", "a(); // b)\nc();", None),
+        ("if x {", "\n  a()\n} else {\n  b()\n}\nc", "\n  a()\n} else {\n  b()\n}"),
+    ],
+)
+def test_blocks_end_with_their_brackets(prefix: str, text: str, kept: str | None) -> None:
+    check(prefix, text, kept, max_lines=9)
+
+
+@pytest.mark.parametrize(
+    ("marked", "text", "kept"),
+    [
+        ("f(\n    ‸\n)\n", "a)", "a"),
+        ("f(\n    ‸\n)\n", "g(a)", None),
+        ("f(\n    ‸\n)\n", "a]", None),
+        ("f(\n    ‸\n", "a)", None),
+        ("f(\n    b, ‸\n)\n", ")", ""),
+        ("f(\n    b, ‸\n)\n", "a()[0], ']))', c)", "a()[0], ']))', c"),
+    ],
+)
+def test_a_line_ends_in_front_of_the_bracket_that_follows_below(marked: str, text: str, kept: str | None) -> None:
+    prefix, suffix = marked.split("‸")
+    check(prefix, text, kept, max_lines=1, suffix=suffix)
+    check(prefix, text, kept, max_lines=1, suffix=suffix, insist=True)
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["x", " ", "\n", "    ", "(", ")", "{", "}", "'", '"', "'''", "a = 1\n", "#", "// ", ":", "\\", "`"]
+    )
+).map("".join)
+
+
+@given(text=PIECES, prefix=PIECES, suffix=PIECES, max_lines=st.integers(1, 6), insist=st.booleans())
+def test_the_end_lies_in_the_text_and_leaves_no_blanks_only(
+    text: str, prefix: str, suffix: str, max_lines: int, insist: bool
+) -> None:
+    end = completion_end(text, prefix, max_lines, insist, suffix)
+    assert end is None or 0 <= end <= len(text)
+    if max_lines > 1 and end:
+        assert text[:end].strip()
+
+
+def test_looking_for_the_end_takes_no_longer_in_a_large_file() -> None:
+    text = "\n    a = f(b, 'c')" * 5
+    started = time.thread_time()
+    for _ in range(100):
+        completion_end(text, "(" * 10**6 + "{", 6, False, " " * 10**6 + "\n" * 10**6)
+    assert time.thread_time() - started < 1

@@ -1,0 +1,149 @@
+"""A syntax tree of the text around the cursor, in bounded time. Pure.
+
+Knows languages by their grammar only; what a place in the tree means is told in `syntax.py`. Only a window around the
+cursor is parsed, however long the file: it begins at a line of least indentation. Where that is within a long string or
+comment, the window is parsed with the beginning of one in front.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsp_server.cursor import Cursor
+
+if TYPE_CHECKING:
+    from tree_sitter import Parser, Tree
+
+    from lsp_server.grammars import Grammar
+
+TAB_WIDTH = 8
+
+_LINE = re.compile(r"^([ \t]*)(?=\S)", re.MULTILINE)
+_DEFINITION = re.compile(
+    r"(?:@|#include|#define|from\s+[\w.]+\s+import|(?:def|class|async|import|export|function|const|var|public|private|"
+    r"protected|internal|package|namespace|module|fn|impl|pub|mod|struct|enum|union|func|type|typedef|interface|trait|"
+    r"abstract|void|template|extern)\b)"
+)
+_APOSTROPHE = re.compile(r"(?<!\b[rbfuRBFU])(?<!\b[rbfRBF]{2})(?<=\w)$")
+"""What stands in front of a single quote that begins no string: a word, unless it is the prefix of one."""
+
+_DEFINITION_LINE = re.compile(rf"^{_DEFINITION.pattern}", re.MULTILINE)
+
+
+_MOST_SEARCHED = 100_000
+"""Characters in front of a window that are searched for the beginning of a string or a comment: 2,500 lines."""
+
+_MOST_LONG_TEXTS, _LONGEST_LINE = 300, 120
+"""How many beginnings are looked at among them, and characters of the line in front of each: more is noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The text around a cursor, as much of it as is looked at."""
+
+    before: str
+    after: str
+
+
+def window(cursor: Cursor, grammar: Grammar, most_before: int, most_after: int) -> Window | None:
+    """The window of at most so many characters before and behind the cursor, of whole lines.
+
+    None where the cursor's line alone is longer.
+    """
+    before, after = cursor.prefix[-most_before:], cursor.suffix[:most_after]
+    if len(cursor.suffix) > most_after and "\n" in after:
+        after = after[: after.rfind("\n") + 1]
+    if len(cursor.prefix) > most_before:
+        if "\n" not in before:
+            return None
+        before = _from_least_indentation(before[before.index("\n") + 1 :])
+        opener, _ = _open_text(cursor.prefix, len(cursor.prefix) - len(before), grammar)
+        before = opener + before
+    _, closer = _open_text(before + after, len(before) + len(after), grammar)
+    return Window(before, after + closer)
+
+
+def columns(line: str) -> int:
+    """Width of the line's leading white space, in columns."""
+    return len(line[: len(line) - len(line.lstrip())].expandtabs(TAB_WIDTH))
+
+
+def parse(parser: Parser, source: bytes, budget_s: float) -> Tree | None:
+    """The tree of `source`, or None where it takes longer than `budget_s` seconds of this thread's processor time."""
+    deadline = time.thread_time() + budget_s
+
+    def read(offset: int, point: object) -> bytes:
+        del point
+        return source[offset:]
+
+    def is_late(offset: int, has_error: bool) -> bool:
+        del offset, has_error
+        return time.thread_time() > deadline
+
+    try:
+        return parser.parse(read, progress_callback=is_late)
+    except ValueError:
+        parser.reset()
+        return None
+
+
+def opens_string(line: str, quotes: str, comment: str = "") -> bool:
+    """Whether a string, or what `comment` begins, goes on at the end of a line's beginning."""
+    quote = ""
+    place = 0
+    while place < len(line):
+        character = line[place]
+        if quote:
+            place += character == "\\"
+            quote = "" if character == quote else quote
+        elif comment and line.startswith(comment, place):
+            return True
+        elif character in quotes and not (character == "'" and _APOSTROPHE.search(line, 0, place)):
+            quote = character
+        place += 1
+    return bool(quote)
+
+
+def _open_text(text: str, end: int, grammar: Grammar) -> tuple[str, str]:
+    """How the long string or comment begins and ends in which `text[end]` is; two empty texts for code.
+
+    Of a long text only the end is searched, from a line on that defines something.
+    """
+    place = (
+        0  # where the search goes on; `code` is where code begins: in it, quotes may hide what looks like a beginning
+    )
+    if end > _MOST_SEARCHED:
+        definition = _DEFINITION_LINE.search(text, end - _MOST_SEARCHED, end)
+        place = definition.start() if definition else end - _MOST_SEARCHED
+    code = place
+    following = {pair: text.find(pair[0], place, end) for pair in grammar.long_texts}
+    for _ in range(_MOST_LONG_TEXTS):
+        for pair, at in following.items():
+            if 0 <= at < place:
+                following[pair] = text.find(pair[0], place, end)
+        found = [(at, pair) for pair, at in following.items() if at >= 0]
+        if not found:
+            break
+        at, (opener, closer) = min(found)
+        line = text[max(code, text.rfind("\n", code, at) + 1) : at]
+        place = at + len(opener)
+        if not opens_string(line[-_LONGEST_LINE:], grammar.quotes.replace(opener, ""), grammar.comment):
+            closed = text.find(closer, place, end)
+            if closed < 0:
+                return opener, closer
+            code = place = closed + len(closer)
+    return "", ""
+
+
+def _from_least_indentation(head: str) -> str:
+    """`head` from a line of least indentation on, if possible from one that defines something."""
+    lines = [(columns(line[1] + "."), line.end()) for line in _LINE.finditer(head)]
+    if not lines:
+        return head
+    least = min(lines)[0]
+    starts = [start for width, start in lines if width == least]
+    begin = next((start for start in starts if _DEFINITION.match(head, start)), starts[0])
+    return head[head.rfind("\n", 0, begin) + 1 :]

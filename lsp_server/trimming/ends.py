@@ -1,0 +1,52 @@
+"""Steps about where a suggestion ends: blanks, control tokens, and what the token limit has cut through. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from lsp_server.cursor import Cursor
+
+_CONTROL_TOKEN = re.compile(
+    r"<\|[\w▁]+\|>"  # <|endoftext|>, <|fim_middle|>, <|EOT|>
+    r"|<｜[^｜\n]{1,40}｜>"  # noqa: RUF001  # DeepSeek's, as they are spelled
+    r"|<fim[-_]\w+>|<\[(?:fim-\w+|end▁of▁sentence)\]>"
+    r"|<(?:file_sep|filename|reponame|repo_name|gh_stars|issue_\w+|jupyter_\w+|commit_\w+|empty_output|mask_\d+|sep|eom)>"
+    r"|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>"
+    r"|▁?<(?:PRE|SUF|MID|EOT)>|\[(?:PREFIX|SUFFIX|MIDDLE)\]"
+    r"|<(?:fim[-_]\w*|\|(?:endoftext|fim)\w*\|?)\Z"
+)
+"""Spellings of the control tokens of all formats, and of some that begin at the end of the text. `<s>` is HTML too."""
+
+_UNFINISHED_WORD = re.compile(r"\w+\Z")
+_DANGLING = " \t,.([{=+-*/&|<>!:"
+_WORD = re.compile(r"\w")
+
+
+def without_control_tokens(text: str, cursor: Cursor) -> str:
+    """Cut in front of a control token that a model has spelled out, unless the file holds it too."""
+    for found in _CONTROL_TOKEN.finditer(text):
+        if found[0] not in cursor.prefix and found[0] not in cursor.suffix:
+            return text[: found.start()]
+    return text
+
+
+def without_trailing_blanks(text: str, cursor: Cursor) -> str:
+    """Drop white space at the end of every line; text of nothing but white space is no suggestion."""
+    if not text.strip():
+        return ""
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n")
+
+
+def without_unfinished_end(text: str, cursor: Cursor) -> str:
+    """Of text that the token limit has cut, the complete lines; of a single line, what stands before its last word.
+
+    Brackets, commas and operators that have nothing behind them then go too. Nothing is left of a single word: half of
+    a name is worse than none.
+    """
+    lines, _, _ = text.rpartition("\n")
+    if lines.strip():
+        return lines
+    kept = _UNFINISHED_WORD.sub("", text)
+    if kept != text:
+        kept = kept.rstrip(_DANGLING)
+    return kept if _WORD.search(kept) else ""

@@ -1,0 +1,109 @@
+"""The step that gives a suggestion the file's own indentation: tabs, or as many spaces as the file uses. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from lsp_server.cursor import Cursor
+from lsp_server.syntax import Place, place_at
+
+_ABOVE, _BELOW = 4000, 2000
+"""Characters of the file around the cursor that tell how it is indented."""
+
+_WIDTHS = (4, 2, 8, 3)
+"""Usual widths of a level, the likeliest first."""
+
+_BLOCK_OPENERS = (":", "{")
+_LONG_STRING = re.compile(r'"""(?:\\.|[^\\])*?(?:"""|\Z)|\'\'\'(?:\\.|[^\\])*?(?:\'\'\'|\Z)|`[^`]*(?:`|\Z)', re.DOTALL)
+_INDENTED = re.compile(r"\n[ \t]")
+
+
+def in_the_files_indentation(text: str, cursor: Cursor) -> str:
+    """Turn the indentation of all lines but the first into the file's; as it is where that is not sure.
+
+    Lines that begin in a string stay as they are, and so do lines aligned with something above.
+    """
+    if not _INDENTED.search(text):
+        return text
+    unit = indentation_unit(cursor)
+    if not unit or place_at(cursor) in {Place.STRING, Place.COMMENT}:
+        return text
+    lines = text.split("\n")
+    first = cursor.line_prefix[-_ABOVE:] + lines[0]
+    in_strings = _lines_in_strings(text)
+    code = [number for number in range(1, len(lines)) if lines[number].strip() and number not in in_strings]
+    indents = {number: _indent(lines[number]) for number in code}
+    opened = _first_opened([first, *lines[1:]], code)
+    changed = _in_tabs(indents, first, opened) if unit == "\t" else _in_spaces(indents, first, opened, len(unit))
+    for number, indent in changed.items():
+        lines[number] = indent + lines[number].lstrip(" \t")
+    return "\n".join(lines)
+
+
+def indentation_unit(cursor: Cursor) -> str:
+    """One level of the file's indentation around the cursor: a tab or some spaces; empty where nothing is indented."""
+    above = cursor.prefix[-_ABOVE:].split("\n")
+    lines = [line for line in [*above[1:], *cursor.suffix[:_BELOW].split("\n")[1:-1]] if line.strip()]
+    if len(cursor.prefix) <= _ABOVE:
+        lines = [above[0], *lines]
+    tabs = sum(line.startswith("\t") for line in lines)
+    if cursor.line_prefix.startswith("\t") or tabs > sum(line.startswith(" ") for line in lines):
+        return "\t"
+    steps: Counter[int] = Counter()
+    before = 0
+    for line in lines:
+        width = len(_indent(line))
+        if width - before in _WIDTHS:
+            steps[width - before] += 1
+        before = width
+    return " " * steps.most_common(1)[0][0] if steps else ""
+
+
+def _in_tabs(indents: dict[int, str], first: str, opened: tuple[int, int] | None) -> dict[int, str]:
+    """Tabs for the lines that a model has indented with spaces: as many as it has made levels."""
+    widths = {number: len(indent) for number, indent in indents.items() if indent and not indent.strip(" ")}
+    if not widths:
+        return {}
+    level = len(_indent(first)) if not _indent(first).strip("\t") else 0
+    number = min(indents)
+    expected = level + (opened is not None and opened[0] == 0)
+    fitting = [width for width in _WIDTHS if all(found % width == 0 for found in widths.values())]
+    likely = [width for width in fitting if widths.get(number, 0) == expected * width]
+    unit = next(iter([*likely, *fitting]), 0)
+    return {number: "\t" * (width // unit) for number, width in widths.items()} if unit else {}
+
+
+def _in_spaces(indents: dict[int, str], first: str, opened: tuple[int, int] | None, unit: int) -> dict[int, str]:
+    """Spaces for tabs; and levels as wide as the file's where the first one that the text opens is not."""
+    if any("\t" in indent for indent in indents.values()):
+        return {number: indent.replace("\t", " " * unit) for number, indent in indents.items()}
+    base = len(_indent(first))
+    if opened is None or opened[1] == unit or opened[1] not in _WIDTHS or "\t" in _indent(first):
+        return {}
+    deeper = {number: len(indent) - base for number, indent in indents.items() if len(indent) > base}
+    if any(width % opened[1] for width in deeper.values()):
+        return {}
+    return {number: " " * (base + width // opened[1] * unit) for number, width in deeper.items()}
+
+
+def _first_opened(lines: list[str], code: list[int]) -> tuple[int, int] | None:
+    """The number of the first line that opens a block, and how much more the next one is indented, in characters."""
+    for above, number in zip([0, *code], code, strict=False):
+        deeper = len(_indent(lines[number])) - len(_indent(lines[above]))
+        if lines[above].rstrip().endswith(_BLOCK_OPENERS) and deeper > 0:
+            return above, deeper
+    return None
+
+
+def _lines_in_strings(text: str) -> set[int]:
+    """Numbers of the lines that begin in a string."""
+    found: set[int] = set()
+    for string in _LONG_STRING.finditer(text):
+        begin = text.count("\n", 0, string.start())
+        found.update(range(begin + 1, begin + 1 + string[0].count("\n")))
+    return found
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" \t"))]
