@@ -79,6 +79,21 @@ class Healer:
         """Whether `written` has more than `tail`."""
         return len(self._table.joined(written)) > len(tail.bytes)
 
+    def spelling(self, words: Sequence[bytes], written: Sequence[int], ends: Sequence[int]) -> list[int] | None:
+        """Tokens after `written` that lead to one of `words`, or away from one that is whole, as `ends` do too.
+
+        None where what is written is none of them, or goes beyond one.
+        """
+        so_far = self._table.joined(written)
+        allowed: set[int] = set()
+        for word in words:
+            if word == so_far:
+                allowed.update(self._table.behind_words, ends)
+            elif word.startswith(so_far):
+                rest = word[len(so_far) :]
+                allowed.update(self._table.beginnings_of(rest), self._table.followed_by_no_word(rest))
+        return sorted(allowed) or None
+
     def allowed(self, missing: bytes) -> list[int]:
         """Tokens that may come where `missing`, not empty, must: none but those lead to it."""
         return [*self._table.beginnings_of(missing), *self._table.beginning_with(missing)]

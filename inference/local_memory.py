@@ -34,8 +34,13 @@ class Trust:
     """Factor on the number of different tokens seen, Witten and Bell's evidence for one not seen: 1 is their own rule,
     more is for models that know better."""
 
-    least_order: int = 1
-    """Shortest context that counts, in tokens; 0 also counts the tokens themselves."""
+    sure_order: int = 6
+    """Shortest context, in tokens, that counts in full: towards one of k < n tokens the doubt is (n / k)² as large. A
+    model that knows the language needs no telling what follows a comma."""
+
+    def doubt_at(self, order: int) -> float:
+        """The doubt towards contexts of `order` ≥ 1 tokens."""
+        return self.doubt * max(1.0, self.sure_order / order) ** 2
 
 
 class LocalMemory:
@@ -53,14 +58,14 @@ class LocalMemory:
         """
         blended = model.copy()
         kept = model[ends] if len(ends) else None
-        for followers in self._followers(written):
+        for order, followers in enumerate(self._followers(written), 1):
             ids, counts = np.unique(followers, return_counts=True)
             known = ids < len(blended)
             ids, counts = ids[known], counts[known]
             total = int(counts.sum())
             if not total:
                 continue
-            weight = total / (total + self._trust.doubt * len(ids))
+            weight = total / (total + self._trust.doubt_at(order) * len(ids))
             blended *= 1 - weight
             blended[ids] += (weight / total) * counts.astype(np.float32)
         if kept is not None:
@@ -70,9 +75,9 @@ class LocalMemory:
         return blended
 
     def _followers(self, written: Sequence[int]) -> list[npt.NDArray[np.uint32]]:
-        """What followed the newest tokens elsewhere: after none of them, the last, the last two, and so on."""
+        """What followed the newest tokens elsewhere: after the last, the last two, and so on."""
         tokens = self._tokens
-        found = [tokens[tokens != ord(GAP)]] if self._trust.least_order == 0 else []
+        found: list[npt.NDArray[np.uint32]] = []
         recent = [*tokens[max(0, len(tokens) + len(written) - _ORDERS) :], *written][-_ORDERS:]
         if ord(GAP) in recent:  # the file begins there
             recent = recent[len(recent) - recent[::-1].index(ord(GAP)) :]
@@ -86,6 +91,5 @@ class LocalMemory:
             if not places.size:
                 break
             followers = tokens[places + 1]
-            if order >= self._trust.least_order:
-                found.append(followers[followers != ord(GAP)])
+            found.append(followers[followers != ord(GAP)])
         return found

@@ -66,6 +66,8 @@ class Picker:
     tail: Tail = NO_TAIL
     healer: Healer | None = None
     memory: LocalMemory | None = None
+    words: tuple[bytes, ...] = ()
+    """In UTF-8, what the text may begin with, if it is not free; each begins with the tail."""
 
     def pick(self, rows: Tensor, written: Sequence[int], guesses: Sequence[int] = ()) -> list[Token]:
         """What follows `written`, then each of `guesses` [n], by their logits `rows` [n + 1, at least vocabulary].
@@ -75,7 +77,7 @@ class Picker:
         rows = rows[:, : self.choice.vocabulary]
         if self.choice.forbidden:
             rows = rows.index_fill(1, torch.tensor(self.choice.forbidden, device=rows.device), -torch.inf)
-        if self.memory is None and not self._is_beginning(written):
+        if self.memory is None and not self.words and not self._is_beginning(written):
             picked = _most_probable(rows)
             right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
             return picked[: right + 1]
@@ -104,11 +106,17 @@ class Picker:
             model = torch.softmax(row, dim=-1).numpy()
             blended = self.memory.blend(model, written, self.choice.ends)
             row = torch.from_numpy(np.log(np.maximum(blended, _LEAST)))
-        if not missing or self.healer is None:
+        if self.healer is None:
             return _most_probable(row[None])[0]
-        allowed = [identifier for identifier in self.healer.allowed(missing) if identifier < len(row)]
-        among = _most_probable(row[allowed][None])[0]
-        return Token(allowed[among.id], among.logprob, among.margin)
+        if missing:
+            allowed = torch.tensor([identifier for identifier in self.healer.allowed(missing) if identifier < len(row)])
+            row = torch.full_like(row, -torch.inf).index_copy(0, allowed, row[allowed])
+        if not self.words or not (leading := self.healer.spelling(self.words, written, self.choice.ends)):
+            return _most_probable(row[None])[0]
+        known = [identifier for identifier in leading if identifier < len(row)]
+        best = _most_probable(row[known][None])[0]
+        # How sure that is shows only beside what the model would have written.
+        return Token(known[best.id], float(row[known[best.id]] - row.logsumexp(dim=-1)), best.margin)
 
 
 MODELS_OWN = Picker()

@@ -39,6 +39,9 @@ class Request:
     word_only: bool = False
     """Whether only the identifier at the cursor is to be completed."""
 
+    words: tuple[str, ...] = ()
+    """What that identifier may be, if anything is known of it: each begins with what stands before the cursor."""
+
     closers: str = ""
     """Brackets and quotes that stand right behind the gap, whether `suffix` begins with them or not: what is written
     ends where it would close them."""

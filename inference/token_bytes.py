@@ -25,6 +25,11 @@ def spelled_bytes() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
+def is_word_byte(byte: int) -> bool:
+    """Whether a byte in UTF-8 is part of identifiers; of those beyond ASCII, all count."""
+    return byte >= 0x80 or chr(byte).isalnum() or byte == ord("_")
+
+
 class TokenBytes:
     """Bytes by token and tokens by bytes, of those tokens that are text."""
 
@@ -71,6 +76,13 @@ class TokenBytes:
         return [identifier for identifier in found if identifier is not None]
 
     @cached_property
+    def behind_words(self) -> list[int]:
+        """Tokens that can follow an identifier and are no part of it."""
+        return [
+            identifier for identifier, spelling in self._by_id.items() if spelling and not is_word_byte(spelling[0])
+        ]
+
+    @cached_property
     def single_bytes(self) -> frozenset[int]:
         """Bytes that are a token by themselves."""
         return frozenset(byte for byte in range(256) if self._id_of(bytes([byte])) is not None)
@@ -78,6 +90,15 @@ class TokenBytes:
     @cached_property
     def _longest(self) -> int:
         return max(map(len, self._spellings), default=0)
+
+    def followed_by_no_word(self, start: bytes) -> list[int]:
+        """Tokens that are `start`, or go on with what is no part of an identifier."""
+        size = len(start)
+        return [
+            identifier
+            for identifier in self.beginning_with(start)
+            if len(spelling := self._by_id[identifier]) == size or not is_word_byte(spelling[size])
+        ]
 
     def _id_of(self, spelling: bytes) -> int | None:
         place = bisect_left(self._spellings, spelling)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from inference.closing import before_closers
 from inference.request import Completion, Request
 from lsp_server import cursor as cursors
+from lsp_server import names
 from lsp_server.computations import Computation, Computations
 from lsp_server.context.choice import Limits
 from lsp_server.context.source import short_path
@@ -275,6 +276,7 @@ class Completer:
     def _request(self, uri: str, cursor: Cursor, invoked: bool, *, rested: bool = False) -> Request:
         limits, context = self.settings.completion, self.settings.context
         most = Limits(context.max_pieces if self._reads_other_files() else 0, context.max_characters)
+        related = self.related.texts(uri)
         is_word = not invoked and cursors.completes_identifier(cursor)
         return Request(
             prefix=cursor.prefix,
@@ -284,8 +286,9 @@ class Completer:
             insist=invoked,
             max_tokens=min(limits.max_tokens, _WORD_TOKENS) if is_word else limits.max_tokens,
             word_only=is_word,
+            words=names.beginning_as_typed(cursor.prefix, cursor.suffix, related, cursor.language),
             max_lines=line_limit(cursor, limits.max_lines),
-            related=self.related.texts(uri),
+            related=related,
             context=self.related.pieces(uri, cursor, most, rested=rested),
             path=short_path(uri),
             memory=limits.local_memory,

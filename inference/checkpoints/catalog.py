@@ -50,8 +50,8 @@ class CatalogRow:
     reads_other_files: bool = True
     """Whether pieces of other files belong into its prompt."""
 
-    memory_doubt: float | None = None
-    """`Trust.doubt` towards the local memory; None where nobody has measured that it helps."""
+    uses_memory: bool = False
+    """Whether the local memory was measured to help it."""
 
 
 def _santacoder(branch: str) -> CatalogRow:
@@ -69,7 +69,7 @@ _THREE = "Python, Java, JavaScript"
 CATALOG: tuple[CatalogRow, ...] = (
     # name, repository, format, parameters in 10⁹, context, published type, licence, languages
     # It learnt from windows of single files of 512 tokens at most (`training/samples.py`), and has none to spare.
-    CatalogRow(EMBEDDED, "", "starcoder", 0.0053, 512, "int8", "apache-2.0", "Python", reads_other_files=False, memory_doubt=1.0),
+    CatalogRow(EMBEDDED, "", "starcoder", 0.0053, 512, "int8", "apache-2.0", "Python", reads_other_files=False, uses_memory=True),
     CatalogRow("santacoder", "bigcode/santacoder", "santacoder", 1.12, 2048, "fp32", _OPENRAIL, _THREE),
     *(_santacoder(branch) for branch in ("mha", "no-fim", "fim", "stars", "fertility", "comments", "dedup-alt")),
     CatalogRow("gpt_bigcode-santacoder", "bigcode/gpt_bigcode-santacoder", "santacoder", 1.12, 2048, "fp16", _OPENRAIL, _THREE),

@@ -81,7 +81,7 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
         notices=tuple(filter(None, (placement, licence.notice(spec.name) if licence else ""))),
         patience_s=PATIENCE_S,
         reads_other_files=row.reads_other_files if row else True,
-        trust=Trust(row.memory_doubt) if row and row.memory_doubt is not None else None,
+        trust=Trust() if row and row.uses_memory else None,
         instruction_form=form if spec.instructions == "auto" else spec.instructions.removesuffix("few-shot"),
     )
     text_tokenizer = TextTokenizer(checkpoint.tokenizer, infill.control_tokens)

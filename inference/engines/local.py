@@ -54,7 +54,7 @@ _SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
 _USUAL_TOKENS = 64 + LONGEST_TAIL
 """Room for a completion in each cache; one that may be longer gets a larger cache."""
 
-_NO_WORD = re.compile(r"\W")
+_NO_WORD, _WORD_AT_END = re.compile(r"\W"), re.compile(r"\w+\Z")
 _DRAFT_CHARS = 24_000
 """How much of each text drafts are taken from; twice that of what stands before the cursor."""
 
@@ -204,7 +204,11 @@ class LocalEngine:
             self._vocabulary,
             request.max_tokens,
         )
-        picker = Picker(choice, tail, self._healer, memory)
+        typed = _WORD_AT_END.search(request.prefix)
+        words: tuple[bytes, ...] = ()
+        if typed and tail.text.endswith(typed[0]):
+            words = tuple((tail.text + word[len(typed[0]) :]).encode() for word in request.words)
+        picker = Picker(choice, tail, self._healer, memory, words)
         if request.memory == "only":
             most = request.max_tokens + len(tail.ids)
             return (yield from self._writer.taken(remembered(picker, self._vocabulary, most), end, most))
@@ -229,13 +233,14 @@ class LocalEngine:
             return Completion("", self.name, 0, 0, 0, 0.0)
         cache = self._pool.take(ids, request.max_tokens)
         propose = CopyDrafter(self._writer.texts, ids).propose
-        picker = Picker(Choice(ends=self._stop_ids, vocabulary=self._vocabulary))
+        picker = self._picker(insist=request.insist)
         task = Task(cache, ids, request.max_tokens, lambda text: (text, False), propose, self._chunk, picker)
         return (yield from self._writer.write(task))
 
-    def _picker(self) -> Picker:
+    def _picker(self, *, insist: bool = False) -> Picker:
         """The model's own choice, of what is no prompt."""
-        return Picker(Choice(self._forbidden, ends=self._stop_ids, vocabulary=self._vocabulary))
+        never_first = self._stop_ids if insist else ()
+        return Picker(Choice(self._forbidden, never_first, self._stop_ids, self._vocabulary))
 
     def _tail(self, request: Request) -> Tail:
         """What is left out of the prompt's end, for the completion to begin with."""

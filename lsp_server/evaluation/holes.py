@@ -43,6 +43,9 @@ TRIGGERS: Mapping[str, re.Pattern[str]] = {
 _IDENTIFIER = re.compile(r"[^\W\d]\w{3,}")
 """Shorter ones are typed before anybody looks up."""
 
+_TYPED = 2
+"""Characters of an identifier that are typed before anything is expected: one says next to nothing."""
+
 _NO_NAMES = frozenset(keyword.kwlist) | {"self", "this", "const", "function", "public", "private", "static", "void"}
 _LONGEST_CHARS = 160
 _BLOCK_LINES = 6
@@ -146,7 +149,7 @@ def _in_identifier(source: Source, rng: random.Random) -> tuple[int, int, int] |
     for name in names[:_TRIES]:
         end = _line_end(code, name.start())
         if COMMENT not in code[name.start() : end]:
-            return rng.randrange(name.start() + 1, name.end()), name.end(), end
+            return rng.randrange(name.start() + _TYPED, name.end()), name.end(), end
     return None
 
 

@@ -16,7 +16,7 @@ from inference.request import Completion, Request
 PREFIX = "def add(first, second):\n    value = "
 SUFFIX = "\n    return value\n\n\nprint(add(1, 2))\n"
 TOKENS = 12
-REQUEST = Request(PREFIX, SUFFIX, insist=True, max_tokens=TOKENS, max_lines=100)
+REQUEST = Request(PREFIX, SUFFIX, insist=True, max_tokens=TOKENS, plain=True)
 
 
 def assembled(backend: Tokenizer, *parts: str) -> list[int]:

@@ -237,5 +237,6 @@ def test_context_is_in_the_prompt_at_once_where_the_model_is_quick() -> None:
         except StopIteration as done:
             completion: Completion = done.value
             break
-    assert completion.prompt_tokens == len(one._built(request, MAX_PROMPT_TOKENS))
-    assert completion.prompt_tokens > len(one._built(replace(request, context=()), MAX_PROMPT_TOKENS))
+    healed = one._without(one._tail(request), request)
+    assert completion.prompt_tokens == len(one._built(healed, MAX_PROMPT_TOKENS))
+    assert completion.prompt_tokens > len(one._built(replace(healed, context=()), MAX_PROMPT_TOKENS))

@@ -154,7 +154,7 @@ def test_what_is_reused_is_counted() -> None:
     again = complete(one, Request("import os\nvalue = ", "\n", max_tokens=4))
     assert (first.reused_tokens, again.reused_tokens) == (0, first.prompt_tokens - 1)
     assert first.text == again.text
-    assert 0 < first.generated_tokens <= 4
+    assert 0 < first.generated_tokens <= 4 + 1, "one more for what the prompt leaves to be healed"
     assert first.mean_logprob < 0
 
 
@@ -203,8 +203,8 @@ def test_whoever_insists_gets_more_than_an_end_token() -> None:
     model = Obsessed(REFERENCE)
     model.favourite = BACKEND.token_to_id("<|endoftext|>")
     one = LocalEngine("tiny", model, TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
-    assert complete(one, Request("x = ", "", insist=False)).text == ""
-    insisted = complete(one, Request("x = ", "", insist=True))
+    assert complete(one, Request("x", "", insist=False)).text == ""
+    insisted = complete(one, Request("x", "", insist=True))
     assert insisted.text
     assert insisted.generated_tokens == 2, "one token, then the end"
 
@@ -213,7 +213,7 @@ def test_other_special_tokens_end_the_text_and_never_show() -> None:
     model = Obsessed(REFERENCE)
     model.favourite = BACKEND.token_to_id("<fim_pad>")
     one = LocalEngine("tiny", model, TextTokenizer(BACKEND, STARCODER.control_tokens), STARCODER)
-    completion = complete(one, Request("x = ", ""))
+    completion = complete(one, Request("x", ""))
     assert (completion.text, completion.generated_tokens) == ("", 1)
 
 

@@ -134,7 +134,7 @@ def test_drafted_equals_greedy_with_a_tail_and_a_memory(prefix: str, right: floa
     prompt = [1, *tokenizer.encode(prefix[: len(prefix) - len(tail.text)])]
     rng = random.Random(seed)
     around = [rng.randrange(5, 40) for _ in range(300)]
-    memory = LocalMemory(as_string(around) + GAP + as_string(prompt), Trust(1.0, seed % 2)) if remembers else None
+    memory = LocalMemory(as_string(around) + GAP + as_string(prompt), Trust(1.0, 1 + seed % 4)) if remembers else None
     choice = Choice(forbidden=[7], forbidden_first=[0, 9], ends=[0], vocabulary=VOCABULARY, most=25)
     picker = Picker(choice, tail, healer, memory)
     cache = LEAN.new_cache(200)
@@ -183,7 +183,7 @@ def test_a_plain_request_is_neither_healed_nor_ended() -> None:
     ids = one._built(request, 500)
     cache = one.model.new_cache(600)
     logits = finished(prefill(one.model, cache, ids))
-    picker = Picker(Choice(vocabulary=VOCABULARY, most=12))
+    picker = Picker(Choice(one._forbidden, vocabulary=VOCABULARY, most=12))
     expected = [token.id for token in greedy(one.model, cache, logits, picker)]
     end = next((place for place, one_id in enumerate(expected) if one_id in one._stop_ids), len(expected))
     assert complete(one, request).text == one.tokenizer.decode(expected[:end])

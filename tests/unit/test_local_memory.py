@@ -24,7 +24,7 @@ def counted_out(
     """Witten-Bell, straight from the definition: the last of `files` ends at the cursor."""
     context = [*files[-1], *written][-8:]
     chances = list(model)
-    for order in range(trust.least_order, len(context) + 1):
+    for order in range(1, len(context) + 1):
         wanted = context[len(context) - order :]
         counts: Counter[int] = Counter()
         for file in files:
@@ -33,15 +33,13 @@ def counted_out(
                     counts[file[at]] += 1
         total = sum(counts.values())
         if not total:
-            if order:
-                break
-            continue
-        weight = total / (total + trust.doubt * len(counts))
+            break
+        weight = total / (total + trust.doubt * max(1, trust.sure_order / order) ** 2 * len(counts))
         chances = [(1 - weight) * chance + weight * counts[token] / total for token, chance in enumerate(chances)]
     return chances
 
 
-@pytest.mark.parametrize("least_order", [0, 1, 2])
+@pytest.mark.parametrize("sure_order", [1, 4])
 @settings(max_examples=200, deadline=None)
 @given(
     files=st.lists(TOKENS, min_size=1, max_size=3),
@@ -49,9 +47,9 @@ def counted_out(
     doubt=st.sampled_from([0.5, 1.0, 4.0]),
 )
 def test_it_is_what_the_definition_says(
-    files: list[list[int]], written: list[int], doubt: float, least_order: int
+    files: list[list[int]], written: list[int], doubt: float, sure_order: int
 ) -> None:
-    trust = Trust(doubt, least_order)
+    trust = Trust(doubt, sure_order)
     memory = LocalMemory(GAP.join(map(as_string, files)), trust)
     blended = memory.blend(UNIFORM, written, [])
     assert np.allclose(blended, counted_out(files, written, UNIFORM.tolist(), trust), atol=1e-5)

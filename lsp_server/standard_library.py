@@ -1,0 +1,49 @@
+"""Names that Python's standard library offers to a file that imports from it; read from this Python's own files.
+
+Nothing is imported, and nothing of the person's is read.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+
+_IMPORTED = re.compile(
+    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))", re.MULTILINE
+)
+_IMPORTING = re.compile(r"[ \t]*(?:from|import)[ \t]")
+_OFFERED = re.compile(r"^(?:(?:async )?def|class)[ \t]+([^\W\d_]\w*)|^([^\W\d_]\w*)[ \t]*(?::[^=\n]+)?=", re.MULTILINE)
+_EXPORTED = re.compile(r"__all__[^\[(]*[\[(]([^\])]*)[\])]")
+_QUOTED = re.compile(r"[\"'](\w+)[\"']")
+_MOST_MODULES = 24
+_HEAD_CHARS = 20_000
+"""Where a file imports what it uses."""
+
+
+def offered_to(text: str) -> tuple[str, ...]:
+    """Names inside the modules of the standard library that `text` imports; of the modules, on a line that imports."""
+    found: dict[str, None] = {}
+    for match in _IMPORTED.finditer(text[:_HEAD_CHARS]):
+        for module in (match[1] or match[2]).split(","):
+            found[module.strip()] = None
+    known = [module for module in found if module.split(".")[0] in sys.stdlib_module_names][:_MOST_MODULES]
+    imports = _IMPORTING.match(text[text.rfind("\n") + 1 :])
+    modules = sorted(sys.stdlib_module_names) if imports else ()
+    return (*modules, *(name for module in known for name in _names_in(module)))
+
+
+@cache
+def _names_in(module: str) -> tuple[str, ...]:
+    """Public names of a module's source; none where it has no source."""
+    place = Path(sysconfig.get_path("stdlib")).joinpath(*module.split("."))
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        try:
+            source = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        exported = [name for listed in _EXPORTED.findall(source) for name in _QUOTED.findall(listed)]
+        return tuple(dict.fromkeys([*exported, *(one or other for one, other in _OFFERED.findall(source))]))
+    return ()
