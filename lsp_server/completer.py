@@ -34,6 +34,7 @@ from lsp_server.statistics import Statistics
 from lsp_server.suggestion_cache import SuggestionCache
 from lsp_server.syntax import Place, line_limit, place_at
 from lsp_server.trimming import trim
+from lsp_server.well_formed import parsing_part
 
 log = logging.getLogger(__name__)
 
@@ -248,6 +249,8 @@ class Completer:
     def _worth_showing(self, completion: Completion, cursor: Cursor, invoked: bool) -> str:
         """What of a completion is shown at `cursor`: unasked, only what is likely to be right."""
         text = _trimmed(completion.text, cursor, completion.is_cut)
+        if not invoked and text:
+            text = parsing_part(text, cursor)
         if invoked or not text or self.settings.completion.show == "everything":
             return text
         return text if threshold_of(completion.model).allows(Evidence.of(completion, text, cursor)) else ""
