@@ -20,6 +20,8 @@ PRECISION = 0.5
 def fitted(filled: Sequence[Filled], precision: float = PRECISION) -> Threshold | None:
     """The rule that shows most where, of what it shows, at least `precision` is right; None with too few holes.
 
+    Identifiers within a line don't count for the precision.
+
     Logistic regression by Newton's method, with a ridge on all weights but the constant's.
     """
     shown = [one for one in filled if one.evidence is not None]
@@ -34,9 +36,11 @@ def fitted(filled: Sequence[Filled], precision: float = PRECISION) -> Threshold 
         slope = values.T @ (right - chance) - ridge @ weights
         curve = (values * (chance * (1 - chance))[:, None]).T @ values + ridge + 1e-6 * np.eye(len(weights))
         weights += np.linalg.solve(curve, slope)
-    chance = 1 / (1 + np.exp(-np.clip(values @ weights, -30, 30)))
+    # Identifiers within a line are mostly right: among them, lines that are mostly wrong would not be noticed.
+    counted = np.array([one.hole.kind != "word-inline" for one in shown])
+    chance = 1 / (1 + np.exp(-np.clip(values[counted] @ weights, -30, 30)))
     order = np.argsort(-chance)
-    precisions = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    precisions = np.cumsum(right[counted][order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(precisions >= precision)
     least = float(chance[order[good[-1]]]) if good.size else float(chance.max())
     return Threshold(tuple(float(weight) for weight in weights), least)
