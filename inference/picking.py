@@ -69,6 +69,9 @@ class Picker:
     words: tuple[bytes, ...] = ()
     """In UTF-8, what the text may begin with, if it is not free; each begins with the tail."""
 
+    avoid: tuple[tuple[int, ...], ...] = ()
+    """What may not be written at the beginning."""
+
     def pick(self, rows: Tensor, written: Sequence[int], guesses: Sequence[int] = ()) -> list[Token]:
         """What follows `written`, then each of `guesses` [n], by their logits `rows` [n + 1, at least vocabulary].
 
@@ -106,14 +109,21 @@ class Picker:
             model = torch.softmax(row, dim=-1).numpy()
             blended = self.memory.blend(model, written, self.choice.ends)
             row = torch.from_numpy(np.log(np.maximum(blended, _LEAST)))
-        if self.healer is None:
-            return _most_probable(row[None])[0]
-        if missing:
+        taken = [beginning[-1] for beginning in self.avoid if beginning[:-1] == tuple(written)]
+        if taken:
+            row = row.index_fill(0, torch.tensor(taken, device=row.device), -torch.inf)
+        if missing and self.healer:
             allowed = torch.tensor([identifier for identifier in self.healer.allowed(missing) if identifier < len(row)])
             row = torch.full_like(row, -torch.inf).index_copy(0, allowed, row[allowed])
-        if not self.words or not (leading := self.healer.spelling(self.words, written, self.choice.ends)):
+        if (
+            not self.words
+            or self.healer is None
+            or not (leading := self.healer.spelling(self.words, written, self.choice.ends))
+        ):
             return _most_probable(row[None])[0]
-        known = [identifier for identifier in leading if identifier < len(row)]
+        known = [identifier for identifier in leading if identifier < len(row) and row[identifier] > -torch.inf]
+        if not known:
+            return _most_probable(row[None])[0]
         best = _most_probable(row[known][None])[0]
         # How sure that is shows only beside what the model would have written.
         return Token(known[best.id], float(row[known[best.id]] - row.logsumexp(dim=-1)), best.margin)

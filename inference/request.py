@@ -50,6 +50,9 @@ class Request:
     """Texts of other open files, the most related last: remembered, and what is repeated from them comes sooner. Not in
     the prompt."""
 
+    avoid: tuple[tuple[int, ...], ...] = ()
+    """`Completion.beginning` of completions that are known already: another one is wanted."""
+
     memory: Memory = "auto"
     plain: bool = False
     """What the model writes by itself, to compare with: its card's prompt, ended by its end token or `max_tokens`."""
@@ -103,6 +106,9 @@ class Completion:
 
     first_margin: float = 0.0
     """By how much the first new token's log probability is above the second best's."""
+
+    beginning: tuple[int, ...] = ()
+    """Its tokens up to the first that brought new text."""
 
     passes: int = 0
     """Forward passes after the prompt's."""

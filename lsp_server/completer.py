@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from inference.closing import before_closers
-from inference.request import Completion, Request
+from inference.request import CancelToken, Completion, Request
 from lsp_server import cursor as cursors
 from lsp_server import names
 from lsp_server.computations import Computation, Computations
@@ -38,6 +38,9 @@ from lsp_server.well_formed import parsing_part
 
 log = logging.getLogger(__name__)
 
+
+_ALTERNATIVES, _ALTERNATIVES_S = 2, 0.3
+"""How many other texts a person who asks is offered, and how long after the first one another is begun."""
 
 _WORD_TOKENS = 12
 """Most tokens written for the rest of an identifier: as many as the longest names of usual code have."""
@@ -181,6 +184,35 @@ class Completer:
         is_likely = completion is None or evidence is None or threshold_of(completion.model).allows(evidence)
         text = text.replace("\n", cursor.newline)
         return Suggestion(text, (time.perf_counter() - started) * 1000, completion, cursor, evidence, is_likely)
+
+    async def alternatives(self, snapshot: Snapshot, first: Suggestion) -> list[str]:
+        """Other texts for the place of `first`, at most two, the best first; none that would take long.
+
+        Raises nothing but `asyncio.CancelledError`.
+        """
+        started = time.perf_counter()
+        texts = [first.text]
+        beginnings = [first.completion.beginning] if first.completion and first.completion.beginning else []
+        found: list[tuple[float, str]] = []
+        token = CancelToken()
+        try:
+            request = self._request(snapshot.uri, first.cursor, invoked=True)
+            while len(found) < _ALTERNATIVES and time.perf_counter() - started < _ALTERNATIVES_S:
+                asked = replace(request, avoid=tuple(beginnings))
+                future = self._host.worker.submit(asked, token, session=self)
+                completion = await asyncio.wrap_future(future)
+                if completion is None or not completion.beginning or completion.beginning in beginnings:
+                    break
+                beginnings.append(completion.beginning)
+                text = _trimmed(completion.text, first.cursor, completion.is_cut).replace("\n", first.cursor.newline)
+                if text and text not in texts:
+                    texts.append(text)
+                    found.append((completion.mean_logprob, text))
+        except Exception:
+            log.exception("no more suggestions because of an internal error")
+        finally:
+            token.cancel()
+        return [text for _, text in sorted(found, reverse=True)]
 
     def serves(self, uri: str, language: str) -> bool:
         """Whether the settings allow to look at a document at all."""

@@ -170,7 +170,7 @@ class FimdServer(LanguageServer):
         self.window_log_message(types.LogMessageParams(type=kind, message=sentence))
 
     async def inline_items(self, params: types.InlineCompletionParams) -> list[types.InlineCompletionItem]:
-        """At most one item, in plain text and with a range, which is what all clients understand."""
+        """At most one item, or three for whoever asks: in plain text and with a range, which all clients understand."""
         document = self.protocol.documents.get(params.text_document.uri)
         if document is None:
             return []
@@ -186,13 +186,15 @@ class FimdServer(LanguageServer):
             snapshot = cursors.with_selection(snapshot, start, end, typed)
         invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
         suggestion = await self.completer.suggest(snapshot, invoked=invoked)
+        others = await self.completer.alternatives(snapshot, suggestion) if suggestion and invoked else []
         if suggestion is None or not self._is_current(document, snapshot):
             return []
         self.completer.shown(snapshot, suggestion)
         text = typed + suggestion.text
         offer = Offer(document.uri, document.language, document.text, start, max(start, end), text, len(typed))
         self.completer.feedback.shown(offer, time.monotonic())
-        return [types.InlineCompletionItem(text, range=place)]
+        texts = [text, *(typed + other for other in others)]
+        return [types.InlineCompletionItem(one, range=place) for one in texts]
 
     async def popup_items(self, params: types.CompletionParams) -> list[types.CompletionItem]:
         """At most one item for a completion popup, within the popup's time budget.

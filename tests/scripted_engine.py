@@ -76,7 +76,7 @@ class ScriptedEngine:
                     self.steps += 1
                     yield Step("decode", text[: index + 1]) if phase == "decode" else Step("prefill")
             outcome = "finished"
-            return Completion(text, self.name, 10, 0, len(text), -0.1)
+            return Completion(text, "scripted", 10, 0, len(text), -0.1)
         finally:
             if self.journal:
                 with Path(self.journal).open("a", encoding="utf-8") as stream:

@@ -208,7 +208,7 @@ class LocalEngine:
         words: tuple[bytes, ...] = ()
         if typed and tail.text.endswith(typed[0]):
             words = tuple((tail.text + word[len(typed[0]) :]).encode() for word in request.words)
-        picker = Picker(choice, tail, self._healer, memory, words)
+        picker = Picker(choice, tail, self._healer, memory, words, request.avoid)
         if request.memory == "only":
             most = request.max_tokens + len(tail.ids)
             return (yield from self._writer.taken(remembered(picker, self._vocabulary, most), end, most))

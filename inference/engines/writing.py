@@ -77,6 +77,7 @@ class Writer:
         written: list[int] = []
         logprob = margin = 0.0
         new = 0
+        beginning: tuple[int, ...] = ()
         text = ""
         is_cut = False
         for token in tokens:
@@ -87,7 +88,7 @@ class Writer:
                 break
             text, is_ended = end(self._tokenizer.decode(written))
             if not new and text:
-                margin = token.margin
+                margin, beginning = token.margin, tuple(written)
             new += bool(text)
             if is_ended:
                 break
@@ -104,6 +105,7 @@ class Writer:
             generated_tokens=len(written),
             mean_logprob=logprob / max(1, len(written)),
             first_margin=margin,
+            beginning=beginning,
             is_cut=is_cut,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -187,3 +188,26 @@ def test_a_plain_request_is_neither_healed_nor_ended() -> None:
     expected = [token.id for token in greedy(one.model, cache, logits, picker)]
     end = next((place for place, one_id in enumerate(expected) if one_id in one._stop_ids), len(expected))
     assert complete(one, request).text == one.tokenizer.decode(expected[:end])
+
+
+def test_candidates_differ_from_their_first_new_token_on() -> None:
+    for prefix in ("x = fo", "x", "    return self.va", "print("):
+        request = Request(prefix, "\ny = 2\n", insist=True, max_tokens=12)
+        one = engine(Trust())
+        beginnings: list[tuple[int, ...]] = []
+        for _ in range(4):
+            completion = complete(one, replace(request, avoid=tuple(beginnings)))
+            assert completion.beginning not in beginnings
+            assert bool(completion.beginning) == bool(completion.text)
+            beginnings += [completion.beginning] if completion.beginning else []
+        assert len(beginnings) > 1
+        assert beginnings[0] == complete(engine(Trust()), request).beginning
+
+
+def test_candidates_end_where_there_are_no_more_words() -> None:
+    one = engine()
+    request = Request("x = fo", "", max_tokens=6, words=("foo", "food"), word_only=True)
+    first = complete(one, request)
+    assert first.text in {"o", "od"}
+    other = complete(one, replace(request, avoid=(first.beginning,)))
+    assert other.text != first.text

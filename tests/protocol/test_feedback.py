@@ -97,7 +97,7 @@ async def test_feedback_from_a_popup_that_replaces_the_word(state: Path) -> None
 async def test_asking_elsewhere_is_feedback_too(state: Path, popup: bool) -> None:
     async with connected({"completion": {"popup": "always"}}, text="value") as client:
         client.open("x = \ny = 1\n")
-        for line, character in ((0, 4), (0, 4), (1, 1)):
+        for line, character in ((0, 4), (0, 4), (1, 2)):
             if popup:
                 position = {"line": line, "character": character}
                 params = {"textDocument": {"uri": URI}, "position": position}

@@ -1,0 +1,66 @@
+"""An identifier becomes one that exists: in the open files, in the language, in what the file imports."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lsp_server.names import beginning_as_typed
+from lsp_server.standard_library import offered_to
+
+
+def names(prefix: str, suffix: str = "", *others: str, language: str = "python") -> tuple[str, ...]:
+    return beginning_as_typed(prefix, suffix, others, language)
+
+
+def test_names_of_the_text_before_and_behind_the_most_frequent_first() -> None:
+    assert names("value_two = 1\nvalue_one = value_two\nval", "\nvalue_three()") == (
+        "value_two",
+        "value_one",
+        "value_three",
+    )
+
+
+def test_names_of_other_files_count_and_the_typed_one_only_if_it_is_written_elsewhere() -> None:
+    assert names("x = wid", "", "width = 3") == ("width",)
+    assert names("wid = 2\nx = wid", "", "width = 3") == ("wid", "width")
+
+
+def test_words_of_prose_are_no_names() -> None:
+    assert names('"""Releasing things."""\n# Releases, too\nx.Rele', language="python") == ()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("x = isins", "isinstance"),
+        ("import base64\n\nx = base64.urlsafe_b64", "urlsafe_b64encode"),
+        ("from contextlib import suppr", "suppress"),
+        ("import dataclas", "dataclasses"),
+    ],
+)
+def test_pythons_own_names_need_not_be_written(prefix: str, expected: str) -> None:
+    assert expected in names(prefix)
+    assert expected not in names(prefix, language="javascript")
+
+
+def test_what_is_not_imported_is_not_offered() -> None:
+    assert "urlsafe_b64encode" not in offered_to("import json\n\nx = 1\n")
+    assert "dataclasses" not in offered_to("x = data")
+    assert offered_to("import no_such_module, os.nothing\n") == ()
+
+
+@pytest.mark.parametrize("prefix", ["", "x = ", "x = 1", "(", "x = 'ü", "\n"])
+def test_where_no_identifier_is_typed_there_are_none(prefix: str) -> None:
+    found = names(prefix + "" if prefix != "x = 'ü" else "x = 'ü ")
+    assert found == ()
+
+
+@settings(max_examples=150, deadline=None)
+@given(prefix=st.text(max_size=60), suffix=st.text(max_size=60), language=st.sampled_from(["python", "go", ""]))
+def test_all_begin_with_what_is_typed(prefix: str, suffix: str, language: str) -> None:
+    found = names(prefix, suffix, suffix, language=language)
+    assert len(set(found)) == len(found)
+    for name in found:
+        assert any(prefix.endswith(name[:length]) for length in range(1, len(name) + 1))
