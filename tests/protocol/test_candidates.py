@@ -9,7 +9,7 @@ from lsp_server.completer import Completer
 from lsp_server.documents import Snapshot
 from lsp_server.settings import CompletionSettings, Settings
 
-TEXT = "import os\n\n\ndef size_of(path):\n    return os.path.‸\n\n\ndef name_of(path):\n    return os.path.basename(path)\n"
+TEXT = "def size_of(path):\n    return os.path.‸\n\n\ndef name_of(path):\n    return os.path.basename(path)\n"
 
 
 def snapshot(marked: str) -> Snapshot:
