@@ -11,9 +11,7 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
-_IMPORTED = re.compile(
-    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))", re.MULTILINE
-)
+_IMPORTED = re.compile(r"[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))")
 _IMPORTING = re.compile(r"[ \t]*(?:from|import)[ \t]")
 _OFFERED = re.compile(r"^(?:(?:async )?def|class)[ \t]+([^\W\d_]\w*)|^([^\W\d_]\w*)[ \t]*(?::[^=\n]+)?=", re.MULTILINE)
 _EXPORTED = re.compile(r"__all__[^\[(]*[\[(]([^\])]*)[\])]")
@@ -26,9 +24,10 @@ _HEAD_CHARS = 20_000
 def offered_to(text: str) -> tuple[str, ...]:
     """Names inside the modules of the standard library that `text` imports; of the modules, on a line that imports."""
     found: dict[str, None] = {}
-    for match in _IMPORTED.finditer(text[:_HEAD_CHARS]):
-        for module in (match[1] or match[2]).split(","):
-            found[module.strip()] = None
+    for line in text[:_HEAD_CHARS].split("\n"):
+        if line.lstrip().startswith(("import", "from")) and (match := _IMPORTED.match(line)):
+            for module in (match[1] or match[2]).split(","):
+                found[module.strip()] = None
     known = [module for module in found if module.split(".")[0] in sys.stdlib_module_names][:_MOST_MODULES]
     imports = _IMPORTING.match(text[text.rfind("\n") + 1 :])
     modules = sorted(sys.stdlib_module_names) if imports else ()

@@ -54,6 +54,7 @@ _SMALLEST_CHUNK, _LARGEST_CHUNK = 16, 256
 _USUAL_TOKENS = 64 + LONGEST_TAIL
 """Room for a completion in each cache; one that may be longer gets a larger cache."""
 
+_LONGEST_WORD = 100
 _NO_WORD, _WORD_AT_END = re.compile(r"\W"), re.compile(r"\w+\Z")
 _DRAFT_CHARS = 24_000
 """How much of each text drafts are taken from; twice that of what stands before the cursor."""
@@ -204,7 +205,7 @@ class LocalEngine:
             self._vocabulary,
             request.max_tokens,
         )
-        typed = _WORD_AT_END.search(request.prefix)
+        typed = _WORD_AT_END.search(request.prefix[-_LONGEST_WORD:])
         words: tuple[bytes, ...] = ()
         if typed and tail.text.endswith(typed[0]):
             words = tuple((tail.text + word[len(typed[0]) :]).encode() for word in request.words)
