@@ -35,8 +35,12 @@ def fimd(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_complete_prints_json_for_a_script() -> None:
-    done = fimd("complete", f"{SOURCE}:{LINE}:14", "--json")
+def test_complete_prints_json_for_a_script(tmp_path: Path) -> None:
+    lines = SOURCE.read_text().split("\n")
+    lines[LINE - 1] = "        self."
+    path = tmp_path / "queue.py"
+    path.write_text("\n".join(lines))
+    done = fimd("complete", f"{path}:{LINE}:14", "--json")
     answer = json.loads(done.stdout)
     assert done.returncode == 0
     keys = {"text", "range", "model", "prompt_tokens", "reused_tokens", "generated_tokens", "latency_ms"}
@@ -88,7 +92,9 @@ def test_unknown_options_are_a_usage_error() -> None:
 def test_a_settings_file_with_a_mistake(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text("[completion]\nmax_token = 3\n", encoding="utf-8")
-    done = fimd("complete", f"{SOURCE}:{LINE}:14", "--config", str(config))
+    done = fimd(
+        "complete", "-", "--config", str(config), stdin="class A:\n    def __init__(self, name):\n        self.name ="
+    )
     assert done.returncode == 0
     assert done.stdout.strip()
     assert "did you mean 'completion.max_tokens'?" in done.stderr
