@@ -13,6 +13,10 @@ import re
 _QUOTES = ('"""', "'''", '"', "'", "`")
 _OPENERS, _CLOSERS = "([{", ")]}"
 _WORD = re.compile(r"\w*$")
+_LONGEST_PREFIX = 2
+_LONGEST_LINE = 2000
+"""Characters of a line in which brackets are counted."""
+
 _STRING_PREFIX = re.compile(r"[rbfu]{0,2}", re.IGNORECASE)
 
 
@@ -83,13 +87,16 @@ def _end_of_code(text: str, surplus: int, ignored: frozenset[int]) -> tuple[int 
 def _opened_string(text: str, place: int) -> str:
     """The quotes of a string that begins at `place`, else nothing: an apostrophe stands behind a word."""
     quote = next((one for one in _QUOTES if text.startswith(one, place)), "")
-    word = _WORD.search(text, 0, place)
+    if not quote:
+        return ""
+    word = _WORD.search(text, max(0, place - _LONGEST_PREFIX - 1), place)
     return quote if quote and (word is None or _STRING_PREFIX.fullmatch(word[0])) else ""
 
 
 def _open_brackets(line_prefix: str) -> int:
     """How many brackets are open at the end of a line's beginning."""
     depth = place = 0
+    line_prefix = line_prefix[-_LONGEST_LINE:]
     while place < len(line_prefix):
         quote = _opened_string(line_prefix, place)
         end = _end_of_string(line_prefix[place + len(quote) :], quote, quote, is_escaped=False) if quote else None

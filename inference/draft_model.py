@@ -102,6 +102,7 @@ class DraftModel:
     def _asked(self, request: Request, written: str) -> Request:
         """What the small model is asked. The same number of tokens each time: prompts are cut to leave room for it."""
         prefix = request.prefix + written
+        request = replace(request, words=(), avoid=(), word_only=False, memory="auto")
         return replace(request, prefix=prefix, max_tokens=_GUESSES, related=(), context=(), closers="", insist=False)
 
     def _give_up(self, error: Exception) -> None:

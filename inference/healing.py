@@ -15,6 +15,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from inference.token_bytes import TokenBytes
 from inference.tokenizer import TextTokenizer
 
@@ -56,7 +59,7 @@ class Healer:
         """What to leave out at the end of `prefix`; `NO_TAIL` where it is best left as it is."""
         window = prefix[-_WINDOW_CHARS:]
         window = window[_seam(window) :]
-        least = len(_tail(window).encode())
+        least = len(_tail(window).encode("utf-8", "replace"))
         text = window.encode("utf-8", "replace")
         ids = self._tokenizer.encode(window)
         if not least or self._table.joined(ids) != text:
@@ -79,24 +82,34 @@ class Healer:
         """Whether `written` has more than `tail`."""
         return len(self._table.joined(written)) > len(tail.bytes)
 
-    def spelling(self, words: Sequence[bytes], written: Sequence[int], ends: Sequence[int]) -> list[int] | None:
-        """Tokens after `written` that lead to one of `words`, or away from one that is whole, as `ends` do too.
+    def spelling(self, words: Sequence[bytes], written: Sequence[int], ends: Sequence[int]) -> Tensor | None:
+        """Tokens [n] after `written` that lead to one of `words`, or away from one that is whole, as `ends` do too.
 
         None where what is written is none of them, or goes beyond one.
         """
         so_far = self._table.joined(written)
         allowed: set[int] = set()
+        is_whole = False
         for word in words:
             if word == so_far:
-                allowed.update(self._table.behind_words, ends)
+                is_whole = True
             elif word.startswith(so_far):
                 rest = word[len(so_far) :]
                 allowed.update(self._table.beginnings_of(rest), self._table.followed_by_no_word(rest))
-        return sorted(allowed) or None
+        if is_whole:
+            allowed.update(ends)
+            return torch.cat([torch.tensor(sorted(allowed), dtype=torch.long), self._table.behind_words])
+        return torch.tensor(sorted(allowed), dtype=torch.long) if allowed else None
 
-    def allowed(self, missing: bytes) -> list[int]:
-        """Tokens that may come where `missing`, not empty, must: none but those lead to it."""
-        return [*self._table.beginnings_of(missing), *self._table.beginning_with(missing)]
+    def leads_to(self, words: Sequence[bytes], written: Sequence[int]) -> bool:
+        """Whether what is written may still become one of `words`, or is one."""
+        so_far = self._table.joined(written)
+        return any(word.startswith(so_far) for word in words)
+
+    def allowed(self, missing: bytes) -> Tensor:
+        """Tokens [n] that may come where `missing`, not empty, must: none but those lead to it."""
+        shorter = torch.tensor(self._table.beginnings_of(missing), dtype=torch.long)
+        return torch.cat([shorter, self._table.beginning_with(missing)])
 
 
 def _tail(window: str) -> str:

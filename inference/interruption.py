@@ -17,7 +17,7 @@ Asked = Callable[[], bool]
 _asked: ContextVar[Asked | None] = ContextVar("asked", default=None)
 
 
-class Interrupted(Exception):  # noqa: N818  # no error, as StopIteration is none
+class Interrupted(BaseException):  # no error: who catches those must let it pass
     """A forward pass was given up because nobody wants its result any more."""
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,7 +79,7 @@ class Picker:
         rows = rows[:, : self.choice.vocabulary]
         if self.choice.forbidden:
             rows = rows.index_fill(1, torch.tensor(self.choice.forbidden, device=rows.device), -torch.inf)
-        if self.memory is None and not self.words and not self._is_beginning(written):
+        if self.memory is None and not self._is_bound(written):
             picked = _most_probable(rows)
             right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
             return picked[: right + 1]
@@ -92,6 +91,12 @@ class Picker:
                 break
             so_far.append(picked[-1].id)
         return picked
+
+    def _is_bound(self, written: Sequence[int]) -> bool:
+        """Whether what comes next is not the model's alone to choose."""
+        if self._is_beginning(written) or any(len(beginning) > len(written) for beginning in self.avoid):
+            return True
+        return bool(self.words) and self.healer is not None and self.healer.leads_to(self.words, written)
 
     def _is_beginning(self, written: Sequence[int]) -> bool:
         """Whether what comes next is bound by the tail, or the first of what is new."""
@@ -107,26 +112,29 @@ class Picker:
             row[self.choice.forbidden_first] = -torch.inf
         if self.memory is not None:
             model = torch.softmax(row, dim=-1).numpy()
-            blended = self.memory.blend(model, written, self.choice.ends)
-            row = torch.from_numpy(np.log(np.maximum(blended, _LEAST)))
+            blended = torch.from_numpy(self.memory.blend(model, written, self.choice.ends))
+            # What the memory leaves no chance keeps the model's order.
+            row = torch.where(blended > _LEAST, blended.log(), row.log_softmax(dim=-1) + math.log(_LEAST))
         taken = [beginning[-1] for beginning in self.avoid if beginning[:-1] == tuple(written)]
         if taken:
-            row = row.index_fill(0, torch.tensor(taken, device=row.device), -torch.inf)
+            row = row.index_fill(0, torch.tensor(taken), -torch.inf)
         if missing and self.healer:
-            allowed = torch.tensor([identifier for identifier in self.healer.allowed(missing) if identifier < len(row)])
-            row = torch.full_like(row, -torch.inf).index_copy(0, allowed, row[allowed])
-        if (
-            not self.words
-            or self.healer is None
-            or not (leading := self.healer.spelling(self.words, written, self.choice.ends))
-        ):
+            row = _only(row, self.healer.allowed(missing))
+        if not self.words or self.healer is None:
             return _most_probable(row[None])[0]
-        known = [identifier for identifier in leading if identifier < len(row) and row[identifier] > -torch.inf]
-        if not known:
-            return _most_probable(row[None])[0]
-        best = _most_probable(row[known][None])[0]
+        leading = self.healer.spelling(self.words, written, self.choice.ends)
+        among = row if leading is None else _only(row, leading)
+        if not bool((among > -torch.inf).any()):
+            among = row
+        best = _most_probable(among[None])[0]
         # How sure that is shows only beside what the model would have written.
-        return Token(known[best.id], float(row[known[best.id]] - row.logsumexp(dim=-1)), best.margin)
+        return Token(best.id, float(row[best.id] - row.logsumexp(dim=-1)), best.margin)
+
+
+def _only(row: Tensor, ids: Tensor) -> Tensor:
+    """Logits [vocabulary] of `ids` [n], and of nothing else."""
+    ids = ids[ids < len(row)]
+    return torch.full_like(row, -torch.inf).index_copy(0, ids, row[ids])
 
 
 MODELS_OWN = Picker()

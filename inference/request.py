@@ -55,7 +55,8 @@ class Request:
 
     memory: Memory = "auto"
     plain: bool = False
-    """What the model writes by itself, to compare with: its card's prompt, ended by its end token or `max_tokens`."""
+    """What the model writes by itself, to compare with: the same prompt, not healed; ended by its end token or
+    `max_tokens`."""
 
     context: tuple[ContextPiece, ...] = ()
     """Pieces of other files for the prompt, the most useful first. Where there is no room, the last are left out."""

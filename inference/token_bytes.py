@@ -11,8 +11,11 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any, cast
 
+import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
 _SAMPLES = ("x = f(a)\n", "\n    return self._name", "\tpass  # ünï → 漢字 🙂\r\n", "if \"a\" != 'b':  {[1, 23]}")
@@ -37,7 +40,7 @@ class TokenBytes:
         self._by_id = by_id
         pairs = sorted((spelling, identifier) for identifier, spelling in by_id.items())
         self._spellings = [spelling for spelling, _ in pairs]
-        self._ids = [identifier for _, identifier in pairs]
+        self._ids = torch.tensor([identifier for _, identifier in pairs], dtype=torch.long)
 
     @classmethod
     def of(cls, backend: Tokenizer, excluded: Iterable[int] = ()) -> TokenBytes | None:
@@ -65,8 +68,8 @@ class TokenBytes:
         """The bytes of `ids`; of those that are no text, none."""
         return b"".join(self._by_id.get(identifier, b"") for identifier in ids)
 
-    def beginning_with(self, start: bytes) -> list[int]:
-        """Tokens whose bytes begin with `start`, which is not empty."""
+    def beginning_with(self, start: bytes) -> Tensor:
+        """Tokens [n] whose bytes begin with `start`, which is not empty."""
         low = bisect_left(self._spellings, start)
         return self._ids[low : bisect_left(self._spellings, _behind(start), low)]
 
@@ -76,11 +79,11 @@ class TokenBytes:
         return [identifier for identifier in found if identifier is not None]
 
     @cached_property
-    def behind_words(self) -> list[int]:
-        """Tokens that can follow an identifier and are no part of it."""
-        return [
-            identifier for identifier, spelling in self._by_id.items() if spelling and not is_word_byte(spelling[0])
-        ]
+    def behind_words(self) -> Tensor:
+        """Tokens [n] that can follow an identifier and are no part of it."""
+        texts = self._by_id.items()
+        found = [identifier for identifier, spelling in texts if spelling and not is_word_byte(spelling[0])]
+        return torch.tensor(found, dtype=torch.long)
 
     @cached_property
     def single_bytes(self) -> frozenset[int]:
@@ -96,13 +99,13 @@ class TokenBytes:
         size = len(start)
         return [
             identifier
-            for identifier in self.beginning_with(start)
+            for identifier in cast(list[int], cast(Any, self.beginning_with(start)).tolist())
             if len(spelling := self._by_id[identifier]) == size or not is_word_byte(spelling[size])
         ]
 
     def _id_of(self, spelling: bytes) -> int | None:
         place = bisect_left(self._spellings, spelling)
-        return self._ids[place] if self._spellings[place : place + 1] == [spelling] else None
+        return int(self._ids[place]) if self._spellings[place : place + 1] == [spelling] else None
 
 
 def _behind(start: bytes) -> bytes:

@@ -113,10 +113,12 @@ class TextTokenizer:
         return ids
 
     def encode_known(self, text: str) -> list[int]:
-        """Ids of those pieces of `text` that have been encoded before: costs little however long it is."""
+        """Ids of `text` up to the first piece that has not been encoded before: costs little however long it is."""
         ids: list[int] = []
         for piece in self._pieces(text):
-            ids += self._remembered.get(piece, ())
+            if (known := self._remembered.get(piece)) is None:
+                break
+            ids += known
         return ids
 
     def _pieces(self, text: str) -> list[str]:

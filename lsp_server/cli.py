@@ -226,7 +226,7 @@ def evaluate_command(
     from lsp_server.commands.eval import fit as fit_threshold
 
     overrides = flags(name=model, revision=revision, device=device, precision=precision)
-    wanted = Wanted(tuple(paths or ()), holes, seed, ablate, run_tests)
+    wanted = Wanted(tuple(path.resolve() for path in paths or ()), holes, seed, ablate, run_tests)
     status = (
         fit_threshold(wanted, overrides, config, thresholds) if fit else evaluate(wanted, overrides, config, as_json)
     )

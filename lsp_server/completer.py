@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 _ALTERNATIVES, _ALTERNATIVES_S = 2, 0.3
-"""How many other texts a person who asks is offered, and how long after the first one another is begun."""
+"""How many other texts a person who asks is offered, and for how many seconds the first one waits for them."""
 
 _WORD_TOKENS = 12
 """Most tokens written for the rest of an identifier: as many as the longest names of usual code have."""
@@ -100,6 +100,12 @@ class Completer:
         self.foresight.stop()
         self.feedback.forgotten(uri, time.monotonic())
         self.related.forget(uri)
+
+    def settings_changed(self) -> None:
+        """What was computed under other settings no longer counts."""
+        self._cache.clear()
+        self.computations.forget_all()
+        self.foresight.stop()
 
     def forget_all(self) -> None:
         """The session ends: stop computing for it."""
@@ -162,20 +168,21 @@ class Completer:
         try:
             cursor = cursors.split(snapshot)
             if not self._is_served(snapshot.uri, snapshot.language) or not (invoked or self._may_suggest(cursor)):
-                self.computations.forget(snapshot.uri)
+                if not self._is_asked_for(snapshot.uri, cursor):
+                    self.computations.forget(snapshot.uri)
                 return None
             self._forget_earlier_models()
             completion: Completion | None = None
-            text = self._known(snapshot.uri, cursor)
+            text = self._known(snapshot.uri, cursor, invoked=invoked)
             is_word = cursors.completes_identifier(cursor)
             # An automatic request that found nothing did not insist, and within a line it wanted a word's end only.
             if text is None or (invoked and (is_word or not text)):
                 text, completion = await self._computed(snapshot.uri, cursor, invoked)
-            else:
+            elif not self._is_asked_for(snapshot.uri, cursor):
                 self.computations.forget(snapshot.uri)
             if text and is_word and not invoked:
                 text = cursors.identifier_part(text)
-            if not text or (not invoked and self._is_unwanted(snapshot.uri, cursor, text)):
+            if not text or (not invoked and self._is_unwanted(snapshot, text)):
                 return None
         except Exception:
             log.exception("no suggestion because of an internal error")
@@ -199,8 +206,10 @@ class Completer:
             request = self._request(snapshot.uri, first.cursor, invoked=True)
             while len(found) < _ALTERNATIVES and time.perf_counter() - started < _ALTERNATIVES_S:
                 asked = replace(request, avoid=tuple(beginnings))
-                future = self._host.worker.submit(asked, token, session=self)
-                completion = await asyncio.wrap_future(future)
+                future = asyncio.wrap_future(self._host.worker.submit(asked, token, session=(self, "alternatives")))
+                left = max(0.0, started + _ALTERNATIVES_S - time.perf_counter())
+                await asyncio.wait({future}, timeout=left)
+                completion = future.result() if future.done() else None  # the first one has been waiting all the time
                 if completion is None or not completion.beginning or completion.beginning in beginnings:
                     break
                 beginnings.append(completion.beginning)
@@ -221,9 +230,15 @@ class Completer:
             return False
         return not is_excluded(uri, settings.files.exclude)
 
-    def _is_unwanted(self, uri: str, cursor: Cursor, text: str) -> bool:
+    def _is_unwanted(self, snapshot: Snapshot, text: str) -> bool:
         """Whether the person did not want this here a moment ago; it stays in the cache, so nothing is computed."""
-        return self.feedback.is_rejected(uri, cursor.prefix, cursor.suffix, text, time.monotonic())
+        alone = cursors.split(replace(snapshot, before="", behind=""))  # as the document itself is shown and edited
+        return self.feedback.is_rejected(snapshot.uri, alone.prefix, alone.suffix, text, time.monotonic())
+
+    def _is_asked_for(self, uri: str, cursor: Cursor) -> bool:
+        """Whether the person waits for what is being computed at this very place."""
+        running = self.computations.running(uri)
+        return running is not None and running.invoked and running.cursor == cursor and running.waiters > 0
 
     def _may_suggest(self, cursor: Cursor) -> bool:
         """Whether an automatic suggestion makes sense at a place, and the settings allow one there."""
@@ -245,7 +260,7 @@ class Completer:
             self._generation = self._host.generation
             self._cache.clear()
 
-    def _known(self, uri: str, cursor: Cursor) -> str | None:
+    def _known(self, uri: str, cursor: Cursor, *, invoked: bool = False) -> str | None:
         """What was computed already for `cursor`; see `SuggestionCache.find`.
 
         Also what was suggested, or is being written, since before a bracket of it was typed and closed by the editor.
@@ -257,7 +272,8 @@ class Completer:
                 fitting = before_closers(earlier, cursors.closers(cursor), cursor.line_prefix)
                 return _trimmed(fitting, cursor) or None
         running = self.computations.running(uri)
-        return (_trimmed(running.ready(cursor), cursor) or None) if running else None
+        ready = _trimmed(running.ready(cursor), cursor) if running else ""
+        return (ready if invoked or not ready else parsing_part(ready, cursor)) or None
 
     async def _computed(self, uri: str, cursor: Cursor, invoked: bool) -> tuple[str | None, Completion | None]:
         """What the model suggests, or None where a call for another place has overtaken this one."""
@@ -312,6 +328,7 @@ class Completer:
         limits, context = self.settings.completion, self.settings.context
         most = Limits(context.max_pieces if self._reads_other_files() else 0, context.max_characters)
         related = self.related.texts(uri)
+        is_prose = place_at(cursor) in {Place.COMMENT, Place.STRING}
         is_word = not invoked and cursors.completes_identifier(cursor)
         return Request(
             prefix=cursor.prefix,
@@ -321,7 +338,7 @@ class Completer:
             insist=invoked,
             max_tokens=min(limits.max_tokens, _WORD_TOKENS) if is_word else limits.max_tokens,
             word_only=is_word,
-            words=names.beginning_as_typed(cursor.prefix, cursor.suffix, related, cursor.language),
+            words=() if is_prose else names.beginning_as_typed(cursor.prefix, cursor.suffix, related, cursor.language),
             max_lines=line_limit(cursor, limits.max_lines),
             related=related,
             context=self.related.pieces(uri, cursor, most, rested=rested),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lsp_server.documents import Snapshot
 
 _QUOTES = frozenset("\"'`")
-_CLOSING = re.compile(r"[)\]}\"'`]*")
+_CLOSING = re.compile(r"[)\]}\"'`]{0,32}")
 _NO_CODE = re.compile(r"[\s)\]}\"'`;,:]*\Z")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WORD = re.compile(r"\w*")

@@ -27,7 +27,10 @@ def is_excluded(uri: str, more: Iterable[str] = ()) -> bool:
 
 @lru_cache(maxsize=1024)  # asked of every open file at each request
 def _is_excluded(uri: str, more: tuple[str, ...]) -> bool:
-    path = unquote(urlsplit(uri).path).lower()
+    try:
+        path = unquote(urlsplit(uri).path).lower()
+    except ValueError:  # no address: clients have odd ones for what is no file
+        path = uri.lower()
     parts = path.split("/")
     names = [path, *("/".join(parts[start:]) for start in range(1, len(parts)))]
     return any(fnmatchcase(name, pattern.lower()) for pattern in (*ALWAYS_EXCLUDED, *more) for name in names)

@@ -27,6 +27,7 @@ _AROUND_CHARS = 100_000
 _OTHERS, _OTHER_CHARS = 8, 25_000
 """How many other files, the most related ones, and how much of each."""
 
+_WITH_HASH = frozenset({"python", "ruby", "shellscript", "bash", "yaml", "toml", "perl", "r", "makefile", "dockerfile"})
 _DOCSTRING = '"""'
 _LONGEST_LINE, _LONGEST_NAME = 500, 100
 
@@ -48,19 +49,25 @@ def beginning_as_typed(prefix: str, suffix: str, others: Iterable[str], language
         return ()
     counts: Counter[str] = Counter()
     before = prefix[: len(prefix) - len(typed[0])][-_AROUND_CHARS:]
+    is_python = language == "python"
     related = [other[:_OTHER_CHARS] for other in list(others)[-_OTHERS:]]
-    for text in (before, suffix[:_AROUND_CHARS], *related):
-        counts.update(islice(_written_in(text, typed[0]), _MOST_FOUND))
+    within = before.count(_DOCSTRING) % 2 if is_python else 0
+    for text, starts_within in ((before, 0), (suffix[:_AROUND_CHARS], within), *((other, 0) for other in related)):
+        counts.update(islice(_written_in(text, typed[0], language, starts_within), _MOST_FOUND))
     names = [name for name, _ in counts.most_common(_MOST)]
-    known = (*_OWN, *offered_to(prefix)) if language == "python" else ()
+    known = (*_OWN, *offered_to(prefix)) if is_python else ()
     own = (name for name in known if name.startswith(typed[0]))
     return tuple(dict.fromkeys((*names, *own)))
 
 
-def _written_in(text: str, start: str) -> Iterator[str]:
-    """Identifiers of `text` that begin with `start`, but for words of docstrings and comments."""
+def _written_in(text: str, start: str, language: str, starts_within: int) -> Iterator[str]:
+    """Identifiers of `text` that begin with `start`, but for words of docstrings and comments.
+
+    `starts_within` is 1 where the text begins in a docstring, else 0.
+    """
     quotes: list[int] = []
-    at = text.find(_DOCSTRING)
+    comment = "#" if language in _WITH_HASH else "//"
+    at = text.find(_DOCSTRING) if language == "python" else -1
     while at >= 0:
         quotes.append(at)
         at = text.find(_DOCSTRING, at + len(_DOCSTRING))
@@ -68,8 +75,11 @@ def _written_in(text: str, start: str) -> Iterator[str]:
     while at >= 0:
         found = _WORD.match(text, at)
         name = found[0] if found else start
-        if not (text[at - 1 : at].isalnum() or text[at - 1 : at] == "_") and not bisect(quotes, at) % 2:
+        if (
+            not (text[at - 1 : at].isalnum() or text[at - 1 : at] == "_")
+            and not (bisect(quotes, at) + starts_within) % 2
+        ):
             line = text[max(text.rfind("\n", 0, at), at - _LONGEST_LINE) + 1 : at]
-            if "#" not in line and "//" not in line:
+            if comment not in line.replace("://", ""):
                 yield name
         at = text.find(start, at + len(name))

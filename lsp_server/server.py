@@ -152,7 +152,7 @@ class FimdServer(LanguageServer):
         if section.keys() & Settings.model_fields.keys():
             self._changed = Layer("editor settings", section)
             self._configure()
-            self.completer.foresight.stop()
+            self.completer.settings_changed()
             self.host.use(self.completer.settings.model)
 
     def _configure(self) -> None:

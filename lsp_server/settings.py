@@ -69,8 +69,8 @@ class CompletionSettings(_Section):
     )
     show: Literal["likely", "everything"] = Field(
         default="likely",
-        description="What is shown unasked: what is likely to be taken, or everything; an explicit request always "
-        "shows what there is.",
+        description="What is shown unasked: what is likely to be taken, or everything that does not break the file; an "
+        "explicit request always shows what there is.",
     )
     local_memory: Literal["auto", "always", "never", "only"] = Field(
         default="auto",

@@ -132,7 +132,7 @@ class LocalEngine:
 
     def _built(self, request: Request, budget: int) -> list[int]:
         longest = self.model.context_length
-        budget = min(max(longest - request.max_tokens, longest // 2), budget)
+        budget = min(max(longest - request.max_tokens - LONGEST_TAIL, longest // 2), budget)
         return prompt.build(self.format.templates[self.format.order], self.tokenizer, request, budget, self.format)
 
     def _prefill_seconds(self, tokens: int) -> float:
@@ -189,7 +189,11 @@ class LocalEngine:
             cut = min((end for end in ends if end is not None), default=None)
             return (text, False) if cut is None else (text[:cut], True)
 
-        *sources, prefix = map(self.tokenizer.encode, _texts_around(healed))
+        sources: list[list[int]] = []
+        for text in _texts_around(healed):
+            sources.append(self.tokenizer.encode(text))
+            yield Step("prefill")
+        prefix = sources.pop()
         # What `prepare` has not come to yet is left out: it could take longer to tokenise than it can save.
         sources = [*map(self.tokenizer.encode_known, _related_texts(healed)), *sources]
         strings = list(map(as_string, sources))
@@ -205,11 +209,7 @@ class LocalEngine:
             self._vocabulary,
             request.max_tokens,
         )
-        typed = _WORD_AT_END.search(request.prefix[-_LONGEST_WORD:])
-        words: tuple[bytes, ...] = ()
-        if typed and tail.text.endswith(typed[0]):
-            words = tuple((tail.text + word[len(typed[0]) :]).encode() for word in request.words)
-        picker = Picker(choice, tail, self._healer, memory, words, request.avoid)
+        picker = Picker(choice, tail, self._healer, memory, _words(request, tail), request.avoid)
         if request.memory == "only":
             most = request.max_tokens + len(tail.ids)
             return (yield from self._writer.taken(remembered(picker, self._vocabulary, most), end, most))
@@ -302,6 +302,15 @@ class LocalEngine:
 
 def _related_texts(request: Request) -> list[str]:
     return [text[:_DRAFT_CHARS] for text in request.related]
+
+
+def _words(request: Request, tail: Tail) -> tuple[bytes, ...]:
+    """What the completion may begin with, `tail` in front, where the request names what the identifier may be."""
+    typed = _WORD_AT_END.search(request.prefix[-_LONGEST_WORD:])
+    if typed is None or not tail.text.endswith(typed[0]):
+        return ()
+    likely = (word for word in request.words if word.startswith(typed[0]))
+    return tuple((tail.text + word[len(typed[0]) :]).encode("utf-8", "replace") for word in likely)
 
 
 def _texts_around(request: Request) -> list[str]:

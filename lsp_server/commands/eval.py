@@ -58,7 +58,10 @@ def evaluate(wanted: Wanted, overrides: Layer, config: Path | None, as_json: boo
 
 
 def fit(wanted: Wanted, overrides: Layer, config: Path | None, into: Path | None) -> int:
-    """Fit when the model's suggestions are shown unasked, and keep that for this machine, or `into` a file."""
+    """Fit when the model's suggestions are shown unasked, and keep that for this machine, or `into` a file.
+
+    Given files are used as they are: figures taken from the same ones afterwards flatter.
+    """
     settings = effective_settings(overrides, config)
     holes = _cut(wanted, "fitting")
 
@@ -93,9 +96,8 @@ def fit(wanted: Wanted, overrides: Layer, config: Path | None, into: Path | None
     except (OSError, ValueError) as error:
         fail(f"can't write {path}: {error}")
     share = len(allowed) / len(filled)
-    print(
-        f"of {len(filled)} holes {share:.0%} would be shown, {right / max(1, len(allowed)):.0%} of them right: {path}"
-    )
+    share_right = right / max(1, len(allowed))
+    print(f"of {len(filled)} holes, the ones fitted on, {share:.0%} are shown, {share_right:.0%} of them right: {path}")
     return 0
 
 

@@ -58,14 +58,15 @@ class Plain:
     host: ModelHost
 
     async def fill(self, holes: Sequence[Hole], heard: Heard) -> list[Filled]:
-        """Each hole; of all but blocks the first line counts, which the model is not told."""
+        """Each hole; where one line is missing the first line counts, which the model is not told."""
         filled: list[Filled] = []
         for hole in holes:
-            request = Request(hole.prefix, hole.suffix, max_tokens=_PLAIN_TOKENS, plain=True)
+            most = _PLAIN_TOKENS * (4 if hole.kind == "task" else 1)
+            request = Request(hole.prefix, hole.suffix, max_tokens=most, plain=True)
             started = time.perf_counter()
             completion = await asyncio.wrap_future(self.host.worker.submit(request, CancelToken()))
             text = completion.text if completion else ""
-            text = text if hole.kind == "block" else text.split("\n", 1)[0]
+            text = text if hole.kind == "block" or "\n" in hole.truth else text.split("\n", 1)[0]
             filled.append(Filled(hole, text, 1000 * (time.perf_counter() - started)))
             heard()
         return filled

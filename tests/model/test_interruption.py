@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from inference.draft_model import DraftModel
 from inference.engines.local import LocalEngine
 from inference.interruption import Interrupted, asked, interruptible
 from inference.jobs import CompletionJob
@@ -60,3 +61,12 @@ def test_a_pass_is_given_up_between_layers_and_its_cache_kept() -> None:
     assert not list(calls), "asked before each layer"
     cache.drop(1)
     assert torch.allclose(model.forward([7], cache), before, atol=1e-5)
+
+
+def test_a_cancel_while_the_small_model_reads_does_not_give_it_up() -> None:
+    small = engine()
+    drafts = DraftModel(small, small.tokenizer)
+    with interruptible(lambda: True), pytest.raises(Interrupted):
+        for _ in drafts.prepare(REQUEST):
+            pass
+    assert drafts._works

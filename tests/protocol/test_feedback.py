@@ -90,7 +90,7 @@ async def test_feedback_from_a_popup_that_replaces_the_word(state: Path) -> None
         document = {"uri": URI, "version": 2}
         client.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [change]})
         await end(client)
-    assert counted(state) == {"shown": 1, "accepted": 1, "saved_characters": 7}
+    assert counted(state) == {"shown": 1, "accepted": 1, "saved_characters": 6}
 
 
 @pytest.mark.parametrize("popup", [False, True])
@@ -117,7 +117,7 @@ async def test_feedback_on_a_popups_choice_counts_only_what_follows_it(state: Pa
         document = {"uri": URI, "version": 2}
         client.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [change]})
         await end(client)
-    assert counted(state) == {"shown": 1, "accepted": 1, "saved_characters": 5}
+    assert counted(state) == {"shown": 1, "accepted": 1, "saved_characters": 4}
 
 
 @pytest.mark.parametrize("how", ["close", "replace", "hang up"])
