@@ -23,6 +23,8 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
+from lsp_server.evaluation.sources import HELD_OUT_ONE_IN, is_held_out
+
 PERMISSIVE = {
     *("0BSD", "APACHE", "APACHE-2.0", "APACHE 2.0", "APACHE LICENSE 2.0", "APACHE LICENSE, VERSION 2.0"),
     *("APACHE SOFTWARE LICENSE", "APACHE 2.0 LICENSE", "BSD", "BSD LICENSE", "BSD-2-CLAUSE", "BSD-3-CLAUSE"),
@@ -31,8 +33,6 @@ PERMISSIVE = {
 }
 """Licence names (upper case) as SPDX, trove classifiers and the free `License` field spell them."""
 
-HELD_OUT_ONE_IN = 12
-HELD_OUT_SEED = "fimd-held-out-1"
 MAX_PACKAGE_CHARS = 8_000_000
 """More of one package than this would drown the rest."""
 
@@ -80,15 +80,6 @@ def build(out: Path, report: Path) -> None:
     listing = sorted(f"{f.package}\t{f.version}\t{f.licence}\t{f.name}\t{len(f.text)}\n" for f in kept)
     (out / "files.tsv").write_text("package\tversion\tlicence\tfile\tcharacters\n" + "".join(listing), encoding="utf-8")
     report.write_text(_report(kept), encoding="utf-8")
-
-
-def is_held_out(package: str) -> bool:
-    """Whether `package` is kept out of training.
-
-    A seeded hash of its name, so that a new package never moves an old one.
-    """
-    digest = hashlib.sha256(f"{HELD_OUT_SEED}:{package}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") % HELD_OUT_ONE_IN == 0
 
 
 def _all_files() -> Iterator[SourceFile]:
