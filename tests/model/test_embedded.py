@@ -48,7 +48,7 @@ def test_it_passes_its_own_check(engine: LocalEngine) -> None:
     ],
 )
 def test_it_has_learnt_python(engine: LocalEngine, prefix: str, expected: str) -> None:
-    assert complete(engine, Request(prefix, "\n")).text == expected
+    assert complete(engine, Request(prefix, "\n", memory="never")).text == expected
 
 
 def test_it_ends_by_itself_where_the_suffix_takes_over(engine: LocalEngine) -> None:

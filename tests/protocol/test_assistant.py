@@ -238,12 +238,12 @@ async def test_the_clients_own_progress_token_is_used() -> None:
 
 
 async def test_ghost_text_comes_while_an_answer_is_written() -> None:
-    async with connected(capabilities=SHOWS, answer_text="x" * 2000, step_s=0.005) as client:
+    async with connected(capabilities=SHOWS, text=" + 2", answer_text="x" * 2000, step_s=0.005) as client:
         client.open(CODE)
         running = run(client, (await actions(client, 0))[0])
         await client.wait_for(lambda: [n for n in client.notifications if "explaining" in str(n)])
         items = await client.items(5, 5)
-        assert items[0]["insertText"] == "value"
+        assert items[0]["insertText"] == " + 2"
         assert not client.replies[running]
 
 

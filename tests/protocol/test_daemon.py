@@ -22,7 +22,13 @@ URI = "file:///project/queue.py"
 
 async def initialized(client: LanguageClient, capabilities: types.ClientCapabilities) -> types.InitializeResult:
     """Initialize, then wait until the model is ready."""
-    result = await client.initialize_session(types.InitializeParams(capabilities=capabilities, process_id=os.getpid()))
+    result = await client.initialize_session(
+        types.InitializeParams(
+            capabilities=capabilities,
+            process_id=os.getpid(),
+            initialization_options={"completion": {"show": "everything"}},
+        )
+    )
     for _ in range(3000):
         if any(
             isinstance(value, types.WorkDoneProgressEnd)
