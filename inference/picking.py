@@ -76,9 +76,7 @@ class Picker:
 
         Ends with the first token that is no guess. Rows are float32.
         """
-        rows = rows[:, : self.choice.vocabulary]
-        if self.choice.forbidden:
-            rows = rows.index_fill(1, torch.tensor(self.choice.forbidden, device=rows.device), -torch.inf)
+        rows = self._possible(rows)
         if self.memory is None and not self._is_bound(written):
             picked = _most_probable(rows)
             right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
@@ -91,6 +89,31 @@ class Picker:
                 break
             so_far.append(picked[-1].id)
         return picked
+
+    def logprobs(self, rows: Tensor, written: Sequence[Sequence[int]]) -> Tensor:
+        """Natural logarithms of the probabilities [n, vocabulary] of all tokens after each of `written` [n].
+
+        By their logits `rows` [n, at least vocabulary]; what a tail or words demand does not count.
+        """
+        rows = self._possible(rows).cpu()
+        if self.memory is not None:
+            rows = torch.stack([self._blended(row, one) for row, one in zip(rows, written, strict=True)])
+        return rows.log_softmax(dim=-1)
+
+    def given_tail(self, logprobs: Tensor) -> Tensor:
+        """Those of a first token [vocabulary], given that it begins as the tail does or the tail as it."""
+        if self.healer is None or not self.tail.text:
+            return logprobs
+        allowed = self.healer.allowed(self.tail.bytes)
+        given = logprobs[allowed[allowed < len(logprobs)]].logsumexp(dim=-1)
+        return logprobs - given if bool(given.isfinite()) else logprobs
+
+    def _possible(self, rows: Tensor) -> Tensor:
+        """Logits [n, vocabulary] without tokens that may not be written."""
+        rows = rows[:, : self.choice.vocabulary]
+        if self.choice.forbidden:
+            rows = rows.index_fill(1, torch.tensor(self.choice.forbidden, device=rows.device), -torch.inf)
+        return rows
 
     def _is_bound(self, written: Sequence[int]) -> bool:
         """Whether what comes next is not the model's alone to choose."""
@@ -110,11 +133,7 @@ class Picker:
         if not missing and self.choice.forbidden_first and self._is_beginning(written):
             row = row.clone()
             row[self.choice.forbidden_first] = -torch.inf
-        if self.memory is not None:
-            model = torch.softmax(row, dim=-1).numpy()
-            blended = torch.from_numpy(self.memory.blend(model, written, self.choice.ends))
-            # What the memory leaves no chance keeps the model's order.
-            row = torch.where(blended > _LEAST, blended.log(), row.log_softmax(dim=-1) + math.log(_LEAST))
+        row = self._blended(row, written)
         taken = [beginning[-1] for beginning in self.avoid if beginning[:-1] == tuple(written)]
         if taken:
             row = row.index_fill(0, torch.tensor(taken), -torch.inf)
@@ -129,6 +148,15 @@ class Picker:
         best = _most_probable(among[None])[0]
         # How sure that is shows only beside what the model would have written.
         return Token(best.id, float(row[best.id] - row.logsumexp(dim=-1)), best.margin)
+
+    def _blended(self, row: Tensor, written: Sequence[int]) -> Tensor:
+        """Logits [vocabulary] of the model's distribution with the memory's in it."""
+        if self.memory is None:
+            return row
+        model = torch.softmax(row, dim=-1).numpy()
+        blended = torch.from_numpy(self.memory.blend(model, written, self.choice.ends))
+        # What the memory leaves no chance keeps the model's order.
+        return torch.where(blended > _LEAST, blended.log(), row.log_softmax(dim=-1) + math.log(_LEAST))
 
 
 def _only(row: Tensor, ids: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ to choose, which it does better among names that exist than among all letters.
 from __future__ import annotations
 
 import builtins
+import io
 import keyword
 import re
 from bisect import bisect
@@ -34,6 +35,10 @@ _LONGEST_LINE, _LONGEST_NAME = 500, 100
 _OWN = (*keyword.kwlist, *keyword.softkwlist, *dir(builtins))
 """Python's names that are known without being written anywhere."""
 
+_KINDS = (str, bytes, list, dict, set, tuple, int, float, Exception, property, io.TextIOWrapper, io.BufferedReader)
+_ATTRIBUTES = tuple(sorted({name for kind in _KINDS for name in dir(kind) if not name.startswith("_")}))
+"""Those behind a dot: what strings, lists, open files and so on have."""
+
 
 def beginning_as_typed(prefix: str, suffix: str, others: Iterable[str], language: str) -> tuple[str, ...]:
     """Names, the most frequent first, that begin with the identifier at the end of `prefix`, or are it.
@@ -55,7 +60,8 @@ def beginning_as_typed(prefix: str, suffix: str, others: Iterable[str], language
     for text, starts_within in ((before, 0), (suffix[:_AROUND_CHARS], within), *((other, 0) for other in related)):
         counts.update(islice(_written_in(text, typed[0], language, starts_within), _MOST_FOUND))
     names = [name for name, _ in counts.most_common(_MOST)]
-    known = (*_OWN, *offered_to(prefix)) if is_python else ()
+    inherent = _ATTRIBUTES if before.endswith(".") else _OWN
+    known = (*inherent, *offered_to(prefix)) if is_python else ()
     own = (name for name in known if name.startswith(typed[0]))
     return tuple(dict.fromkeys((*names, *own)))
 

@@ -13,7 +13,7 @@ from inference.decoding import prefill
 from inference.draft_model import DraftModel
 from inference.drafting import GAP, CopyDrafter, DraftLength, as_string, spelling
 from inference.engines.base import Steps
-from inference.engines.writing import Task, Writer, steps
+from inference.engines.writing import End, Task, Writer, steps
 from inference.formats import InfillFormat
 from inference.healing import LONGEST_TAIL, NO_TAIL, Healer, Tail
 from inference.instructions import settled, tidied
@@ -21,6 +21,7 @@ from inference.local_memory import LocalMemory, Trust
 from inference.models.base import CausalModel
 from inference.pace import PacedModel
 from inference.picking import Choice, Picker, remembered
+from inference.ranking import names_for
 from inference.request import Completion, Instruction, Request, Step
 from inference.stopping import completion_end, loop
 from inference.token_bytes import TokenBytes
@@ -154,7 +155,7 @@ class LocalEngine:
     def prepare(self, request: Request) -> Steps:
         """Prefill the longest prompt, and tokenise what drafts are taken from; see `Engine.prepare`."""
         for text in (*_related_texts(request), *_texts_around(request)):
-            self.tokenizer.encode(text)
+            self.tokenizer.encode_written(text)
             yield Step("prefill")
         ids = self._built(self._without(self._tail(request), request), MAX_PROMPT_TOKENS)
         if len(ids) - self._pool.reusable(ids) > 1:
@@ -174,24 +175,10 @@ class LocalEngine:
         if not ids:  # left to right, at the start of a file: nothing to continue
             return Completion("", self.name, 0, 0, 0, 0.0)
 
-        line_prefix = request.prefix[request.prefix.rfind("\n") + 1 :]
-
-        def end(text: str) -> tuple[str, bool]:
-            if not text.startswith(tail.text):
-                return "", False
-            text = text[len(tail.text) :]
-            ends = (
-                completion_end(text, request.prefix, request.max_lines, request.insist, request.suffix),
-                closing_end(text, request.closers, line_prefix),
-            )
-            if request.word_only and (behind := _NO_WORD.search(text)):
-                ends = (*ends, behind.start())
-            cut = min((end for end in ends if end is not None), default=None)
-            return (text, False) if cut is None else (text[:cut], True)
-
+        end = _end(request, tail)
         sources: list[list[int]] = []
         for text in _texts_around(healed):
-            sources.append(self.tokenizer.encode(text))
+            sources.append(self.tokenizer.encode_written(text))
             yield Step("prefill")
         prefix = sources.pop()
         # What `prepare` has not come to yet is left out: it could take longer to tokenise than it can save.
@@ -222,10 +209,12 @@ class LocalEngine:
             chunk=self._awaited_chunk,
             picker=picker,
         )
+        if request.word_only and (names := names_for(request, tail, self.tokenizer)):
+            return (yield from self._writer.choose(task, names))
         if draft_model:
             yield from draft_model.prepare(healed)
         written = yield from self._writer.write(task)
-        return replace(written, text=before_closers(written.text, request.closers, line_prefix))
+        return replace(written, text=before_closers(written.text, request.closers, _line_prefix(request)))
 
     def _plain(self, request: Request) -> Steps:
         """What the model writes for the prompt of its card, and nothing done about it."""
@@ -302,6 +291,30 @@ class LocalEngine:
 
 def _related_texts(request: Request) -> list[str]:
     return [text[:_DRAFT_CHARS] for text in request.related]
+
+
+def _end(request: Request, tail: Tail) -> End:
+    """Where a completion of `request` ends, which begins with `tail`."""
+    line_prefix = _line_prefix(request)
+
+    def end(text: str) -> tuple[str, bool]:
+        if not text.startswith(tail.text):
+            return "", False
+        text = text[len(tail.text) :]
+        ends = (
+            completion_end(text, request.prefix, request.max_lines, request.insist, request.suffix),
+            closing_end(text, request.closers, line_prefix),
+        )
+        if request.word_only and (behind := _NO_WORD.search(text)):
+            ends = (*ends, behind.start())
+        cut = min((end for end in ends if end is not None), default=None)
+        return (text, False) if cut is None else (text[:cut], True)
+
+    return end
+
+
+def _line_prefix(request: Request) -> str:
+    return request.prefix[request.prefix.rfind("\n") + 1 :]
 
 
 def _words(request: Request, tail: Tail) -> tuple[bytes, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from inference.engines.base import Steps
 from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
 from inference.picking import Picker, Token
+from inference.ranking import Name, judged
 from inference.request import Completion, Step
 from inference.tokenizer import TextTokenizer
 
@@ -70,6 +71,24 @@ class Writer:
             passes=tally.passes,
             drafted_tokens=tally.drafted,
             accepted_tokens=tally.accepted,
+        )
+
+    def choose(self, task: Task, names: Sequence[Name]) -> Steps:
+        """The likeliest of `names`, at least one; see `ranking`."""
+        cache, ids = task.cache, task.ids
+        reused = cache.reusable(ids)
+        rest = yield from steps(prefill_except_last(self._model, cache, ids, task.chunk))
+        found = yield from steps(judged(self._model, cache, rest, names, task.picker))
+        best = found.best
+        return Completion(
+            text=best.name.rest,
+            model=self._name,
+            prompt_tokens=len(ids),
+            reused_tokens=reused,
+            generated_tokens=best.name.own,
+            mean_logprob=best.own_logprob / best.name.own,
+            first_margin=found.margin,
+            passes=found.read,
         )
 
     def taken(self, tokens: Iterable[Token], end: End, most: int) -> Steps:

@@ -35,6 +35,7 @@ def test_words_of_prose_are_no_names() -> None:
     ("prefix", "expected"),
     [
         ("x = isins", "isinstance"),
+        ("x = name.startsw", "startswith"),
         ("import base64\n\nx = base64.urlsafe_b64", "urlsafe_b64encode"),
         ("from contextlib import suppr", "suppress"),
         ("import dataclas", "dataclasses"),
@@ -43,6 +44,11 @@ def test_words_of_prose_are_no_names() -> None:
 def test_pythons_own_names_need_not_be_written(prefix: str, expected: str) -> None:
     assert expected in names(prefix)
     assert expected not in names(prefix, language="javascript")
+
+
+def test_keywords_do_not_stand_behind_a_dot_nor_methods_alone() -> None:
+    assert "not" not in names("x.no")
+    assert "startswith" not in names("x = startsw")
 
 
 def test_what_is_not_imported_is_not_offered() -> None:
