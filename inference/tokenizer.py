@@ -35,6 +35,8 @@ _LONGEST_PIECE = 4096
 """Longer ones are not remembered: next to none of them comes again unchanged."""
 
 _REMEMBERED_CHARS = 1_000_000
+_LONGEST_LINE = 2000
+"""In characters: more than any person writes."""
 
 
 class TextTokenizer:
@@ -111,6 +113,17 @@ class TextTokenizer:
         while self._remembered_chars > _REMEMBERED_CHARS:
             self._remembered_chars -= len(self._remembered.popitem(last=False)[0])
         return ids
+
+    def encode_written(self, text: str) -> list[int]:
+        """Ids of `text`, without lines that are longer than anybody writes them; of such a last one, those of its end.
+
+        For what need not be complete: nothing of such lines would be remembered, so each key would cost them anew.
+        """
+        *lines, last = text.split("\n")
+        usual = [line for line in lines if len(line) <= _LONGEST_LINE]
+        if len(last) <= _LONGEST_LINE:
+            return self.encode(text if len(usual) == len(lines) else "\n".join([*usual, last]))
+        return self.encode("\n".join([*usual, ""])) + self._encoded(last[-_LONGEST_LINE:])
 
     def encode_known(self, text: str) -> list[int]:
         """Ids of `text` up to the first piece that has not been encoded before: costs little however long it is."""

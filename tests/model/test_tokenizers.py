@@ -166,6 +166,16 @@ def test_what_was_never_encoded_is_not_known(tokenizers: dict[str, TextTokenizer
     assert one.encode_known("first = 1\nthird = 3") == one._encoded("first = 1")
 
 
+def test_lines_that_nobody_writes_are_left_out_but_for_the_end_of_the_last(
+    tokenizers: dict[str, TextTokenizer],
+) -> None:
+    one = tokenizers["starcoder"]
+    usual, data = "first = 1\nsecond = 2", "x = [" + "1, " * 3000 + "1]"
+    assert one.encode_written(usual) == one.encode(usual)
+    assert one.encode_written(f"{usual}\n{data}\n{usual}") == one.encode(f"{usual}\n{usual}")
+    assert one.encode_written(f"{usual}\n{data}") == one.encode(f"{usual}\n") + one.encode(data[-2000:])
+
+
 def test_a_vocabulary_with_tokens_across_lines_is_never_cut() -> None:
     vocabulary = {"a": 0, "\n": 1, "a\n": 2, "b": 3}
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[("a", "\n")]))
