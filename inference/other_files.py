@@ -45,7 +45,8 @@ class OtherFiles:
 def write(row: InfillFormat, tokenizer: TextTokenizer, request: Request, room: int) -> OtherFiles:
     """As many pieces of `request.context` as `room` tokens hold, the most useful next to the file itself.
 
-    Pieces are plain text: a control token's name in them stays text. The last that fits may be cut at a line's end.
+    Without any, the path of the file itself, for families that learnt to find it there. Pieces are plain text: a
+    control token's name in them stays text. The last that fits may be cut at a line's end.
     """
     separator = tokenizer.token_id(row.file_separator) if row.file_separator else None
     own = f"{row.file_header}{request.path}\n" if request.path and (row.file_header or separator is not None) else ""
@@ -61,7 +62,9 @@ def write(row: InfillFormat, tokenizer: TextTokenizer, request: Request, room: i
         blocks.append([*marks, *block])
         left -= len(blocks[-1])
     if not blocks:
-        return OtherFiles()
+        if separator is None or not row.is_path_infilled or not header or left < 0:
+            return OtherFiles()
+        return OtherFiles((separator,), tuple(header))
     pieces = [identifier for block in reversed(blocks) for identifier in block]
     if separator is None:
         return OtherFiles(before_prefix=(*pieces, *header))

@@ -46,8 +46,9 @@ def build(
     if room < 1:
         raise ValueError(f"a budget of {budget} tokens holds no text beside the control tokens")
     others = _others(tokenizer, request, room, row)
-    # What is kept free for them is rounded, so that other pieces of about the same length move no edge.
-    room -= min(_round_up(len(others), max(1, int(room * CONTEXT_SHARE) // _GRID)), int(room * CONTEXT_SHARE))
+    # What is kept free for pieces is rounded, so that others of about the same length move no edge.
+    step = max(1, int(room * CONTEXT_SHARE) // _GRID) if request.context else 1
+    room -= min(_round_up(len(others), step), int(room * CONTEXT_SHARE))
     suffix_ids = tokenizer.encode(request.suffix[: room * _MAX_CHARS_PER_TOKEN]) if Slot.SUFFIX in template else []
     prefix = _tail_on_grid(request.prefix, room * _MAX_CHARS_PER_TOKEN)
     prefix_ids = tokenizer.encode(prefix)
@@ -69,7 +70,7 @@ def build(
 
 
 def _others(tokenizer: TextTokenizer, request: Request, room: int, row: InfillFormat) -> OtherFiles:
-    if not request.context:
+    if not request.context and not (request.path and row.is_path_infilled):
         return OtherFiles()
     return other_files.write(row, tokenizer, request, int(room * CONTEXT_SHARE))
 

@@ -79,6 +79,17 @@ def test_context_as_each_family_writes_it(name: str, order: str, expected: str) 
     assert written(BY_NAME[name], order) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("starcoder", f"<file_sep>{FIM}<fim_suffix>\ny\n<fim_middle>{PATH}x = "),
+        ("santacoder", "<fim-prefix><fim-suffix>\ny\n<fim-middle>x = "),
+    ],
+)
+def test_without_context_the_path_stands_where_a_family_learnt_to_find_it(name: str, expected: str) -> None:
+    assert written(BY_NAME[name], "spm", replace(REQUEST, context=())) == expected
+
+
 def test_context_for_deepseek_stands_under_the_names_of_its_files() -> None:
     assert f"#{FILES.replace('|', '#')}{PATH}x = " in written(BY_NAME["deepseek"], "psm")
 
