@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: demo test lint format train bench clean help
+.PHONY: demo test lint format train train-smoke bench clean help
 
 help: ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 demo: .venv/.package ## set everything up and show ghost text in a real file
 	$(BIN)/fimd demo
@@ -24,10 +24,13 @@ format: .venv/.development ## put the source in its form
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-train: .venv/.development ## train the embedded model: an hour of two cores, or go on where the last run stopped
+train: .venv/.development ## train the embedded model: some hours of two cores, or go on where the last run stopped
 	test -f build/training/tokenizer.json || { $(BIN)/python -m training corpus && $(BIN)/python -m training tokenizer; }
 	$(BIN)/python -m training train
 	$(BIN)/python -m training export
+
+train-smoke: .venv/.development ## the same in three minutes, on a small corpus
+	$(BIN)/python -m training smoke
 
 bench: .venv/.benchmarks ## compare with transformers and llama.cpp: a quarter of an hour; writes benchmarks/report.md
 	PYTHONPATH=. $(BIN)/python benchmarks/run.py

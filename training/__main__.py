@@ -11,6 +11,9 @@ from training import corpus as corpus_step
 from training import tokenizer as tokenizer_step
 
 BUILD = Path("build/training")
+Start = Annotated[
+    Path | None, typer.Option(help="Folder of a packed model, such as inference/embedded, to start from.")
+]
 app = typer.Typer(no_args_is_help=True, help=__doc__, add_completion=False)
 
 
@@ -21,35 +24,53 @@ def corpus(out: Path = BUILD, report: Path = Path("training/CORPUS.md")) -> None
 
 
 @app.command()
-def tokenizer(vocabulary: int = tokenizer_step.VOCABULARY, out: Path = BUILD) -> None:
-    """Train the byte-level BPE tokenizer on the corpus."""
-    tokenizer_step.build(out / "train.jsonl", out / "tokenizer.json", vocabulary)
+def tokenizer(vocabulary: int = tokenizer_step.VOCABULARY, out: Path = BUILD, start: Start = None) -> None:
+    """Train the byte-level BPE tokenizer on the corpus, or take that of the model to start from."""
+    if start:
+        out.mkdir(parents=True, exist_ok=True)
+        tokenizer_step.taken(start).save(str(out / "tokenizer.json"))
+    else:
+        tokenizer_step.build(out / "train.jsonl", out / "tokenizer.json", vocabulary)
 
 
 @app.command()
 def train(
     steps: Annotated[
         int, typer.Option(help="Total steps; a longer run resumes a shorter one that has not begun to decay.")
-    ] = 6500,
+    ] = 12_000,
     decay_share: Annotated[float, typer.Option(help="Share of the steps over which the rate falls to zero.")] = 0.25,
     out: Path = BUILD,
+    run: Annotated[
+        str, typer.Option(help="Folder of the run; a copy of another one may decay while that one goes on.")
+    ] = "run",
+    start: Start = None,
+    rate: Annotated[float, typer.Option(help="Factor on the learning rates: less for a model that goes on.")] = 1.0,
 ) -> None:
     """Train, or go on where the last run stopped."""
     from training import train as train_step  # torch: not for the other steps
 
-    recipe = train_step.Recipe(steps=steps, decay_share=decay_share)
+    recipe = train_step.Recipe(steps=steps, decay_share=decay_share, start=str(start or ""), rate=rate)
     try:
-        train_step.train(out, out / "tokenizer.json", out / "run", recipe)
+        train_step.train(out, out / "tokenizer.json", out / run, recipe)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
 
 @app.command()
-def export(out: Path = BUILD, to: Path = Path("inference/embedded")) -> None:
+def smoke(out: Path = BUILD / "smoke") -> None:
+    """All steps in three minutes, on a small corpus: the loss falls, and the model that comes out is evaluated."""
+    from training import smoke as smoke_step
+
+    for line in smoke_step.run(out):
+        typer.echo(line)
+
+
+@app.command()
+def export(out: Path = BUILD, to: Path = Path("inference/embedded"), run: str = "run") -> None:
     """Pack the trained model into int8 rows where the package ships it."""
     from training import export as export_step
 
-    before, after = export_step.export(out, out / "tokenizer.json", out / "run", to)
+    before, after = export_step.export(out, out / "tokenizer.json", out / run, to)
     typer.echo(f"held-out loss {before:.4f} nats/token before, {after:.4f} after packing into int8 rows")
 
 

@@ -30,10 +30,11 @@ PERMISSIVE = {
     *("APACHE SOFTWARE LICENSE", "APACHE 2.0 LICENSE", "BSD", "BSD LICENSE", "BSD-2-CLAUSE", "BSD-3-CLAUSE"),
     *("3-CLAUSE BSD LICENSE", "NEW BSD LICENSE", "CC0-1.0", "HPND", "ISC", "ISC LICENSE (ISCL)", "MIT", "MIT LICENSE"),
     *("PSF-2.0", "PYTHON SOFTWARE FOUNDATION LICENSE", "UNLICENSE", "ZLIB"),
+    *("BSL-1.0", "LLVM-EXCEPTION", "MIT-CMU"),
 }
 """Licence names (upper case) as SPDX, trove classifiers and the free `License` field spell them."""
 
-MAX_PACKAGE_CHARS = 8_000_000
+MAX_PACKAGE_CHARS = 12_000_000
 """More of one package than this would drown the rest."""
 
 MAX_FILE_CHARS = 200_000

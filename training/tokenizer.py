@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 VOCABULARY = 4096
-SPECIAL_TOKENS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>", "<filename>"]
+SPECIAL_TOKENS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>", "<file_sep>"]
 
 
 def build(corpus: Path, out: Path, vocabulary: int = VOCABULARY) -> None:
@@ -36,6 +36,18 @@ def build(corpus: Path, out: Path, vocabulary: int = VOCABULARY) -> None:
     tokenizer.train_from_iterator(_texts(corpus), trainer)
     out.parent.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(out))
+
+
+def taken(start: Path) -> Tokenizer:
+    """The tokenizer of a packed model in the folder `start`, for its training to go on.
+
+    Version 1 of the embedded model calls the token that separates files `<filename>`, and has never seen one.
+
+    Raises:
+        OSError: there is none.
+    """
+    text = (start / "tokenizer.json").read_text(encoding="utf-8")
+    return Tokenizer.from_str(text.replace('"<filename>"', '"<file_sep>"'))
 
 
 def _texts(corpus: Path) -> Iterator[str]:

@@ -9,34 +9,51 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from tokenizers import Tokenizer
 from torch.nn import functional
 from tqdm import tqdm
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
-from training.samples import Samples
+from inference.checkpoints.embedded import TIED, unpack_rows
+from training.samples import Sample, Samples
+from training.tokenizer import taken
+
+_POSITIONS = "transformer.wpe.weight"
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything a run depends on besides the corpus. Sizes are in tokens unless said otherwise."""
 
-    steps: int = 6500
+    steps: int = 12_000
     batch: int = 8
-    length: int = 512
+    """Rows of half the length a step; every fourth step has half as many of the whole length."""
+
+    length: int = 1024
     width: int = 256
     layers: int = 6
     heads: int = 4
+    middle_weight: float = 4.0
+    """Weight in the loss of a middle's tokens. They are one in fifty, and all that the model is there for."""
+
     muon_rate: float = 0.02
     adamw_rate: float = 3e-3
+    rate: float = 1.0
+    """Factor on both rates: less for a model that goes on from another."""
+
     warmup_steps: int = 100
     decay_share: float = 0.25
+    start: str = ""
+    """Folder of a packed model to start from, as `training.export` writes it; empty for random weights."""
+
     seed: int = 1
     validate_every: int = 250
     save_every: int = 250
@@ -49,12 +66,16 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
 
     Raises:
         OSError: an input is missing or `out` cannot be written.
-        ValueError: `out` holds a run that `recipe` can't go on with.
+        ValueError: `out` holds a run that `recipe` can't go on with, or the packed model is of another size.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     torch.manual_seed(recipe.seed)
     model = GPTBigCodeForCausalLM(_config(recipe, tokenizer))
+    if recipe.start:
+        if tokenizer.get_vocab() != taken(Path(recipe.start)).get_vocab():
+            raise ValueError(f"{tokenizer_file} is not the tokenizer of {recipe.start}: take it from there")
+        _load_packed(model, Path(recipe.start))
     cast(Any, model).to(device)
     optimizers = _optimizers(model, recipe)
     samples = Samples(corpus / "train.jsonl", tokenizer, recipe.length, recipe.seed)
@@ -64,15 +85,15 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
     _cut_log(out / "log.jsonl", first)
     started = time.monotonic()
     for step in tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, mininterval=10):
-        _set_rate(optimizers, _rate(step, recipe))
-        loss = _loss(model, samples.batch(step, recipe.batch), samples.prompt_ids, device)
+        _set_rate(optimizers, _rate(step, recipe) * recipe.rate)
+        loss = _loss(model, _rows(samples, step, recipe, device), recipe.middle_weight)
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
         row: dict[str, float] = {"step": step, "loss": loss.item(), "seconds": round(time.monotonic() - started, 1)}
         if step % recipe.validate_every == 0 or step == recipe.steps - 1:
-            row["held_out_loss"] = validate(model, held_out, recipe.batch, device)
+            row |= validate(model, held_out, recipe, device)
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         if (step + 1) % recipe.save_every == 0 or step == recipe.steps - 1:
@@ -81,16 +102,30 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
 
 
-def validate(model: GPTBigCodeForCausalLM, held_out: Samples, batch: int, device: torch.device) -> float:
-    """Mean loss in nats per token over 64 fixed samples of the held-out packages."""
+def validate(model: GPTBigCodeForCausalLM, held_out: Samples, recipe: Recipe, device: torch.device) -> dict[str, float]:
+    """Figures over 64 fixed samples of the held-out packages.
+
+    `held_out_loss` is in nats a token; `bits` and `middle_bits` are in bits a character, of all text and of middles.
+    """
     model.eval()
+    nats = middle_nats = 0.0
+    tokens = characters = middle_characters = 0
     with torch.no_grad():
-        losses = [
-            _loss(model, held_out.batch(step, batch), held_out.prompt_ids, device).item()
-            for step in range(max(1, 64 // batch))
-        ]
+        for step in range(max(1, 64 // recipe.batch)):
+            samples = held_out.batch(step, recipe.batch, recipe.length // 2)
+            rows = _tensors(samples, held_out, device, 0)
+            losses = _losses(model, rows)
+            nats += float((losses * rows.weights).sum())
+            middle_nats += float((losses * rows.is_middle).sum())
+            tokens += int(rows.weights.sum())
+            characters += sum(held_out.characters(sample.ids) for sample in samples)
+            middle_characters += sum(held_out.characters(sample.ids[sample.middle :]) for sample in samples)
     model.train()
-    return sum(losses) / len(losses)
+    return {
+        "held_out_loss": nats / max(1, tokens),
+        "bits": nats / math.log(2) / max(1, characters),
+        "middle_bits": middle_nats / math.log(2) / max(1, middle_characters),
+    }
 
 
 def _config(recipe: Recipe, tokenizer: Tokenizer) -> GPTBigCodeConfig:
@@ -109,6 +144,25 @@ def _config(recipe: Recipe, tokenizer: Tokenizer) -> GPTBigCodeConfig:
         bos_token_id=end,
         eos_token_id=end,
     )
+
+
+def _load_packed(model: GPTBigCodeForCausalLM, folder: Path) -> None:
+    """Start from a packed model; positions beyond its context begin as copies of its own.
+
+    Raises:
+        ValueError: it has another size.
+        OSError: there is none.
+    """
+    weights = unpack_rows(load_file(folder / "model.safetensors"))
+    known = weights[_POSITIONS]
+    count = model.config.n_positions
+    weights[_POSITIONS] = known.repeat(-(-count // len(known)), 1)[:count]
+    try:
+        left_out = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise ValueError(f"the model in {folder} is of another size: {error}") from error
+    if left_out.unexpected_keys or set(cast(list[str], left_out.missing_keys)) - {TIED}:
+        raise ValueError(f"the model in {folder} is of another kind or size")
 
 
 def _optimizers(model: GPTBigCodeForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -133,21 +187,55 @@ def _set_rate(optimizers: list[torch.optim.Optimizer], multiplier: float) -> Non
             group["lr"] = group.setdefault("peak_rate", group["lr"]) * multiplier
 
 
-def _loss(
-    model: GPTBigCodeForCausalLM, rows: list[list[int]], prompt_ids: frozenset[int], device: torch.device
-) -> torch.Tensor:
-    """Mean cross-entropy over the tokens of `rows`, except those that only a prompt holds: it need not write prompts.
+class _Rows(NamedTuple):
+    """Samples as tensors [rows, n]."""
 
-    Shorter rows are padded on the right, which a causal model never sees.
+    ids: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+    """1 for what counts, 0 for padding and for control tokens that only a prompt holds: it need not write prompts."""
+
+    is_middle: torch.Tensor
+    positions: torch.Tensor
+
+
+def _rows(samples: Samples, step: int, recipe: Recipe, device: torch.device) -> _Rows:
+    """What step `step` learns from.
+
+    Short rows stand anywhere in the context, so that all positions are learnt at the price of short ones.
     """
-    longest = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
-    wanted = [[-100 if token in prompt_ids else token for token in row[1:]] for row in rows]
-    target = torch.tensor([row + [-100] * (longest - 1 - len(row)) for row in wanted], device=device)
+    if step % 4 == 3:
+        return _tensors(samples.batch(step, max(1, recipe.batch // 2), recipe.length), samples, device, 0)
+    offset = random.Random(f"{recipe.seed}:{step}").randrange(recipe.length // 2 + 1)
+    return _tensors(samples.batch(step, recipe.batch, recipe.length // 2), samples, device, offset)
+
+
+def _tensors(batch: list[Sample], samples: Samples, device: torch.device, offset: int) -> _Rows:
+    """Shorter samples are padded on the right, which a causal model never sees."""
+    longest = max(len(sample.ids) for sample in batch)
+    ids = torch.tensor([sample.ids + [0] * (longest - len(sample.ids)) for sample in batch], device=device)
+    counts = [[float(one not in samples.prompt_ids) for one in sample.ids[1:]] for sample in batch]
+    weights = torch.tensor([row + [0.0] * (longest - 1 - len(row)) for row in counts], device=device)
+    places = torch.arange(1, longest, device=device)
+    starts = torch.tensor([sample.middle for sample in batch], device=device)
+    positions = (torch.arange(longest - 1, device=device) + offset).expand(len(batch), -1)
+    return _Rows(ids[:, :-1], ids[:, 1:], weights, (places >= starts[:, None]) * weights, positions)
+
+
+def _loss(model: GPTBigCodeForCausalLM, rows: _Rows, middle_weight: float) -> torch.Tensor:
+    """Weighted mean cross-entropy."""
+    weights = rows.weights + (middle_weight - 1) * rows.is_middle
+    return (_losses(model, rows) * weights).sum() / weights.sum()
+
+
+def _losses(model: GPTBigCodeForCausalLM, rows: _Rows) -> torch.Tensor:
+    """Cross-entropy of each token [rows, n], in nats."""
+    device = rows.ids.device
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=_bf16_is_fast(device)):
-        hidden = model.transformer(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+        hidden = model.transformer(input_ids=rows.ids, position_ids=rows.positions, use_cache=False).last_hidden_state
         logits = cast(torch.Tensor, model.lm_head(hidden))
-        return functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-100)
+        losses = functional.cross_entropy(logits.flatten(0, 1), rows.targets.flatten(), reduction="none")
+    return losses.float().view_as(rows.weights)
 
 
 def _bf16_is_fast(device: torch.device) -> bool:

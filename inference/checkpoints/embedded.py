@@ -2,11 +2,12 @@
 
 Layout of `inference/embedded/`: `config.json` and `tokenizer.json` as transformers writes them, and `model.safetensors`
 in which each matrix `NAME` [rows, columns] is int8 with `NAME.scale` [rows, 1] in float32 beside it (row times scale is
-the weight), and vectors are float32.
+the weight), and vectors are float32. `SHA256SUMS` has the files' checksums, in the form of coreutils' sha256sum.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -21,6 +22,8 @@ from inference.errors import ModelInvalidError, reason
 from inference.models.int8 import quantise_rows
 
 FOLDER = Path(__file__).parent.parent / "embedded"
+CHECKSUMS = "SHA256SUMS"
+_CHECKED = ("config.json", "model.safetensors", "tokenizer.json")
 TIED = "lm_head.weight"
 """Shares its tensor with the token embedding, so it is not stored."""
 
@@ -45,13 +48,35 @@ def unpack_rows(packed: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def write_checksums(folder: Path) -> None:
+    """Write those of a model's files in `folder` beside them.
+
+    Raises:
+        OSError: a file can't be read, or they can't be written.
+    """
+    lines = (f"{_digest(folder / name)}  {name}\n" for name in _CHECKED)
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _check(folder: Path) -> None:
+    known = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+    for name in _CHECKED:
+        if f"{_digest(folder / name)}  {name}" not in known:
+            raise ValueError(f"{name} is not the file that was shipped")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def open_embedded(folder: Path = FOLDER) -> Checkpoint:
     """The model and its tokenizer.
 
     Raises:
-        ModelInvalidError: a file is missing, truncated or inconsistent with the others.
+        ModelInvalidError: a file is missing, or not as it was shipped.
     """
     try:
+        _check(folder)
         weights = RowsWeights([folder / "model.safetensors"])
         outline = lean.outline(read_json(folder / "config.json"), weights)
         if outline is None:

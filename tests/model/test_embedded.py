@@ -24,6 +24,7 @@ def engine() -> LocalEngine:
 def test_the_folder_holds_what_it_should_and_is_small() -> None:
     assert {path.name for path in FOLDER.iterdir()} >= {
         "README.md",
+        "SHA256SUMS",
         "config.json",
         "model.safetensors",
         "tokenizer.json",

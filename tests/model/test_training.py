@@ -20,7 +20,7 @@ from training import corpus, export, samples, tokenizer, train
 from training.corpus import SourceFile
 
 LINES = [f"    value_{number} = compute(value_{number - 1}, limit={number})" for number in range(1, 400)]
-FILES = {f"p{index}.py": "def run():\n" + "\n".join(LINES[index::7]) + "\n" for index in range(6)}
+FILES = {f"p/p{index}.py": "def run():\n" + "\n".join(LINES[index::7]) + "\n" for index in range(6)}
 
 
 @pytest.fixture(scope="module")
@@ -102,29 +102,38 @@ def test_no_package_takes_more_than_its_share() -> None:
 def test_a_sample_holds_its_parts_in_either_order(built: Path) -> None:
     backend = Tokenizer.from_file(str(built / "tokenizer.json"))
     drawn = samples.Samples(built / "train.jsonl", backend, 256, seed=1)
-    names = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<|endoftext|>")
-    before, behind, fill, end = (backend.get_vocab()[name] for name in names)
-    orders: set[str] = set()
-    for number in range(200):
-        row = drawn.sample(random.Random(number))
+    names = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<|endoftext|>", "<file_sep>")
+    before, behind, fill, end, separator = (backend.get_vocab()[name] for name in names)
+    seen: set[str] = set()
+    for number in range(300):
+        sample = drawn.sample(random.Random(number))
+        row, middle = sample.ids, backend.decode(sample.ids[sample.middle : -1])
         assert len(row) <= 257
         if before not in row:
+            assert sample.middle == len(row)
             continue
-        assert (row[0], row[-1]) == (before, end)
-        if row[1] == behind:
-            orders.add("spm")
-            suffix, rest = row[2 : row.index(fill)], row[row.index(fill) + 1 : -1]
-            joined = backend.decode(rest) + backend.decode(suffix)
+        assert row[-1] == end
+        first = row.index(before)
+        if first:
+            assert row[0] == row[first - 1] == separator
+        if first > 1:
+            seen.add("other file")
+            name, _, text = backend.decode(row[1 : first - 1]).partition("\n")
+            assert text in FILES[name]
+        if row[first + 1] == behind:
+            seen.add("spm")
+            prefix = backend.decode(row[row.index(fill) + 1 : sample.middle])
+            suffix = backend.decode(row[first + 2 : row.index(fill)])
         else:
-            orders.add("psm")
-            cut, filled = row.index(behind), row.index(fill)
-            joined = (
-                backend.decode(row[1:cut])
-                + backend.decode(row[filled + 1 : -1])
-                + backend.decode(row[cut + 1 : filled])
-            )
-        assert any(joined in text for text in FILES.values())
-    assert orders == {"psm", "spm"}
+            seen.add("psm")
+            prefix = backend.decode(row[first + 1 : row.index(behind)])
+            suffix = backend.decode(row[row.index(behind) + 1 : row.index(fill)])
+        if first:
+            seen.add("path")
+            path, _, prefix = prefix.partition("\n")
+            assert path in FILES
+        assert any(prefix + middle + suffix in text for text in FILES.values())
+    assert seen == {"psm", "spm", "path", "other file"}
 
 
 def test_samples_depend_on_seed_step_and_row_only(built: Path) -> None:
@@ -196,12 +205,32 @@ def test_a_run_that_has_not_begun_to_decay_is_prolonged(built: Path, tmp_path: P
     assert steps == list(range(40))
 
 
-def test_middles_of_several_lines_begin_at_line_ends_too() -> None:
-    window = "def f():\n    a = 1\n    b = 2\n    c = 3\n" * 5
-    drawn = (samples._middle(window, random.Random(seed)) for seed in range(3000))
-    whole_lines = [window[start:end] for start, end in drawn if window[start] == "\n" and window[end : end + 1] == "\n"]
-    assert any(middle.count("\n") >= 2 for middle in whole_lines)
-    assert any(middle == "" for middle in whole_lines)
+BLOCKS = "def f():\n    if a:\n        b = call(1, 2)\n        c = 2\n    return c\n\n\ndef g():\n    return 1\n" * 3
+
+
+def test_middles_lie_between_words_and_end_as_the_products_do(built: Path) -> None:
+    backend = Tokenizer.from_file(str(built / "tokenizer.json"))
+    drawn = samples.Samples(built / "train.jsonl", backend, 256, seed=1)
+    window = drawn._window(BLOCKS, 256, random.Random(1))
+    text = backend.decode(window.ids)
+    kinds: set[str] = set()
+    for seed in range(500):
+        start, end = samples.middle(window, random.Random(seed)) or (0, 0)
+        prefix, middle = (backend.decode(window.ids[slice(*part)]) for part in ((0, start), (start, end)))
+        assert text[len(prefix) :].startswith(middle)
+        if not middle:
+            continue
+        # What is tokenised apart is tokenised alike: so the model is asked at work.
+        assert backend.encode(prefix).ids == window.ids[:start]
+        lines = middle.strip().count("\n") + 1
+        if text[len(prefix + middle) :].startswith("\n"):
+            kinds.add("a line" if lines == 1 else "lines")
+            kinds |= {"a line's end first"} if middle.startswith("\n") else set()
+        else:
+            kinds.add("within a line" if lines == 1 else "anywhere")
+        if "b = call" in middle and middle.endswith("c = 2"):
+            kinds.add("a block")
+    assert kinds == {"a line", "lines", "a line's end first", "within a line", "anywhere", "a block"}
 
 
 def test_the_rate_warms_up_stays_and_falls_to_nearly_zero() -> None:
@@ -229,7 +258,7 @@ def test_int8_rows_are_within_half_a_step_of_the_weights() -> None:
     assert bool(((restored["w"] - weight).abs() <= step * 0.5001).all())
 
 
-@pytest.mark.parametrize("broken", ["missing", "cut", "renamed"])
+@pytest.mark.parametrize("broken", ["missing", "cut", "renamed", "another", "unchecked"])
 def test_a_damaged_embedded_model_is_one_sentence(built: Path, tmp_path: Path, broken: str) -> None:
     train.train(built, built / "tokenizer.json", tmp_path / "run", replace(RECIPE, steps=1))
     export.export(built, built / "tokenizer.json", tmp_path / "run", tmp_path / "out")
@@ -238,9 +267,39 @@ def test_a_damaged_embedded_model_is_one_sentence(built: Path, tmp_path: Path, b
         weights.unlink()
     elif broken == "cut":
         weights.write_bytes(weights.read_bytes()[:-10])
+    elif broken == "unchecked":
+        (tmp_path / "out" / embedded.CHECKSUMS).write_text("nothing\n")
     else:
         config = tmp_path / "out/config.json"
         config.write_text(config.read_text().replace('"n_layer": 2', '"n_layer": 3'))
+        if broken == "another":  # as a faulty build would have it
+            embedded.write_checksums(tmp_path / "out")
     with pytest.raises(ModelInvalidError, match="reinstall fimd") as caught:
         embedded.open_embedded(tmp_path / "out")
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_goes_on_from_a_packed_model_with_a_longer_context(built: Path, tmp_path: Path) -> None:
+    train.train(built, built / "tokenizer.json", tmp_path / "run", RECIPE)
+    export.export(built, built / "tokenizer.json", tmp_path / "run", tmp_path / "packed")
+    tokenizer.taken(tmp_path / "packed").save(str(tmp_path / "taken.json"))
+    recipe = replace(RECIPE, steps=1, length=128, start=str(tmp_path / "packed"))
+    train.train(built, tmp_path / "taken.json", tmp_path / "longer", recipe)
+    first, further = (
+        json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[number])["held_out_loss"]
+        for run, number in (("run", 0), ("longer", 0))
+    )
+    assert further < first - 0.5
+    with pytest.raises(ValueError, match="another size"):
+        train.train(built, tmp_path / "taken.json", tmp_path / "wider", replace(recipe, width=64))
+    tokenizer.build(built / "train.jsonl", tmp_path / "other.json", vocabulary=280)
+    with pytest.raises(ValueError, match="not the tokenizer of"):
+        train.train(built, tmp_path / "other.json", tmp_path / "other", recipe)
+
+
+def test_the_tokenizer_of_version_1_gets_a_file_separator(built: Path, tmp_path: Path) -> None:
+    text = (built / "tokenizer.json").read_text(encoding="utf-8")
+    (tmp_path / "tokenizer.json").write_text(text.replace("<file_sep>", "<filename>"), encoding="utf-8")
+    assert tokenizer.taken(tmp_path).token_to_id("<filename>") is None
+    expected = Tokenizer.from_file(str(built / "tokenizer.json")).get_vocab()
+    assert tokenizer.taken(tmp_path).get_vocab() == expected
