@@ -71,11 +71,11 @@ def measured(folder: Path, characters: int, limits: Limits) -> dict[str, object]
     retrieved: dict[str, list[bool]] = {"call": [], "arguments": []}
     took: list[float] = []
     for source in sources:
-        others = _opened(source, sources)
+        others = opened(source, sources)
         index = Index()
         index.update(others)
         index.work(lambda: False)
-        for hole in _holes(source, others):
+        for hole in holes_of(source, others):
             started = time.process_time()
             pieces = choose(hole.place, index.known(), limits)
             took.append(time.process_time() - started)
@@ -101,7 +101,7 @@ def measured(folder: Path, characters: int, limits: Limits) -> dict[str, object]
     }
 
 
-def _opened(source: Source, sources: list[Source]) -> list[Source]:
+def opened(source: Source, sources: list[Source]) -> list[Source]:
     """Twenty files that a person may have open: some of those that the file imports, and any others."""
     rng = random.Random(source.uri.rpartition("/")[2])
     among = modules(sources)
@@ -112,7 +112,7 @@ def _opened(source: Source, sources: list[Source]) -> list[Source]:
     return others[:_OPEN_FILES]
 
 
-def _holes(source: Source, others: list[Source]) -> Iterator[Hole]:
+def holes_of(source: Source, others: list[Source]) -> Iterator[Hole]:
     """Calls, on one line, of what is imported from one of the other files; the import itself stays in the text."""
     try:
         tree = ast.parse(source.text)

@@ -16,9 +16,9 @@ async def ready_completer(settings: Settings) -> tuple[Completer | None, Status]
     return (Completer(host, settings) if host else None), status
 
 
-async def ready_host(settings: Settings) -> tuple[ModelHost | None, Status]:
-    """The model, loaded, or None with the status that says in one sentence why not."""
-    host = ModelHost()
+async def ready_host(settings: Settings, host: ModelHost | None = None) -> tuple[ModelHost | None, Status]:
+    """The model, loaded, in `host` if there is one already; None with the status that says why not in one sentence."""
+    host = host or ModelHost()
     loop = asyncio.get_running_loop()
     settled = asyncio.Event()
 

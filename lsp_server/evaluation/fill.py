@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from inference.request import CancelToken, Request
 from lsp_server.completer import Completer
+from lsp_server.context.source import Source
 from lsp_server.documents import Snapshot
 from lsp_server.evaluation.holes import Hole
 from lsp_server.evaluation.scores import Filled
@@ -22,19 +23,32 @@ Heard = Callable[[], None]
 """Told after each hole."""
 
 
+def _nothing(hole: Hole) -> tuple[Source, ...]:
+    del hole
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """What is shown, by the settings, of what a model writes."""
 
     host: ModelHost
     settings: Settings
+    opened: Callable[[Hole], tuple[Source, ...]] = _nothing
+    """The other files that are open beside a hole's, and have been for a while, the most related last."""
 
     async def fill(self, holes: Sequence[Hole], heard: Heard) -> list[Filled]:
         """Each hole by itself, without what an earlier one has left in the caches of this window."""
         filled: list[Filled] = []
         for number, hole in enumerate(holes):
-            completer = Completer(self.host, self.settings)
+            others = self.opened(hole)
+            completer = Completer(self.host, self.settings, lambda _, others=others: others)
             uri = hole.source.path.as_uri()
+            if others:  # as after some seconds with them open
+                completer.related.read(uri)
+                request = Request(hole.prefix, hole.suffix, related=completer.related.texts(uri))
+                prepared = self.host.worker.submit_idle(request, CancelToken(), completer, completes=False)
+                await asyncio.wrap_future(prepared)
             snapshot = Snapshot(uri, hole.source.language, number, hole.prefix + hole.suffix, len(hole.prefix))
             started = time.perf_counter()
             suggestion = await completer.suggest(snapshot, invoked=False)
