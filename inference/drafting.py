@@ -47,8 +47,9 @@ def as_string(tokens: Iterable[int]) -> str:
 class CopyDrafter:
     """Drafts by the longest match of the newest tokens in `sources`, the last of which are looked at first."""
 
-    def __init__(self, sources: Iterable[str], prefix: Sequence[int]) -> None:
-        self._text = GAP.join([*sources, as_string(prefix)])
+    def __init__(self, sources: Iterable[str], prefix: str) -> None:
+        """Take `sources` and `prefix`, the text before the cursor, as `as_string` gives them."""
+        self._text = GAP.join([*sources, prefix])
 
     def propose(self, written: Sequence[int], most: int) -> tuple[list[int], int]:
         """At most `most` tokens to follow `written`, which follows the prefix; and how long the match is."""

@@ -23,6 +23,7 @@ from inference.drafting import GAP
 _ORDERS = 8
 """Longest context, in tokens: longer ones add nothing."""
 
+_MANY = 200
 Probabilities = npt.NDArray[np.float32]
 
 
@@ -59,9 +60,7 @@ class LocalMemory:
         blended = model.copy()
         kept = model[ends] if len(ends) else None
         for order, followers in enumerate(self._followers(written), 1):
-            ids, counts = np.unique(followers, return_counts=True)
-            known = ids < len(blended)
-            ids, counts = ids[known], counts[known]
+            ids, counts = _counted(followers, len(blended))
             total = int(counts.sum())
             if not total:
                 continue
@@ -93,3 +92,16 @@ class LocalMemory:
             followers = tokens[places + 1]
             found.append(followers[followers != ord(GAP)])
         return found
+
+
+def _counted(
+    followers: npt.NDArray[np.uint32], vocabulary: int
+) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
+    """The different tokens below `vocabulary` among `followers`, in ascending order, and how often each is there."""
+    if len(followers) > _MANY:  # where sorting them takes longer than a look at the whole vocabulary
+        every = np.bincount(followers, minlength=vocabulary)[:vocabulary]
+        ids = np.flatnonzero(every)
+        return ids, every[ids]
+    ids, counts = np.unique(followers, return_counts=True)
+    known = ids < vocabulary
+    return ids[known], counts[known]

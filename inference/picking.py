@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -171,6 +173,8 @@ MODELS_OWN = Picker()
 
 def _most_probable(rows: Tensor) -> list[Token]:
     """The most probable token after each of `rows` [n, vocabulary]."""
+    if rows.device.type == "cpu":
+        return [_best(row) for row in rows.numpy()]
     best, indexes = rows.max(dim=-1)
     second = rows.topk(min(2, rows.shape[-1]), dim=-1).values[:, -1]
     ids = cast(list[int], cast(Any, indexes).tolist())
@@ -180,6 +184,19 @@ def _most_probable(rows: Tensor) -> list[Token]:
         Token(one, logprob, margin if math.isfinite(margin) else math.inf)
         for one, logprob, margin in zip(ids, logprobs, margins, strict=True)
     ]
+
+
+def _best(row: npt.NDArray[np.float32]) -> Token:
+    """The same for one row [vocabulary], which is as before afterwards; a tenth of the time of torch's operators."""
+    identifier = int(row.argmax())
+    best = row[identifier]
+    if not math.isfinite(best):
+        return Token(identifier, math.nan, math.inf)
+    logprob = -math.log(float(np.exp(row - best).sum(dtype=np.float64)))
+    row[identifier] = -math.inf
+    margin = float(best - row.max())
+    row[identifier] = best
+    return Token(identifier, logprob, margin)
 
 
 def remembered(picker: Picker, vocabulary: int, most: int) -> Iterator[Token]:

@@ -125,6 +125,14 @@ class TextTokenizer:
             return self.encode(text if len(usual) == len(lines) else "\n".join([*usual, last]))
         return self.encode("\n".join([*usual, ""])) + self._encoded(last[-_LONGEST_LINE:])
 
+    def last_seam(self, text: str) -> int:
+        """The last index in `text`, 0 if there is none, before and behind which it can be tokenised apart."""
+        at = len(text) if self._seam else -1
+        while self._seam and (at := text.rfind("\n", 0, at)) > 0:
+            if self._seam.match(text, at):
+                return at
+        return 0
+
     def encode_known(self, text: str) -> list[int]:
         """Ids of `text` up to the first piece that has not been encoded before: costs little however long it is."""
         ids: list[int] = []

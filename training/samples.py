@@ -100,7 +100,7 @@ class Samples:
         # KeyError here, not a None in a batch, when the tokenizer lacks one.
         vocabulary = tokenizer.get_vocab()
         names = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<|endoftext|>", "<file_sep>")
-        self._before, self._behind, self._fill, self._end, self._separator = (vocabulary[name] for name in names)
+        self._before, self._behind, self._fill, self.end_id, self._separator = (vocabulary[name] for name in names)
         self.prompt_ids = frozenset((self._before, self._behind, self._fill, self._separator))
         """Control tokens that stand in prompts only."""
 
@@ -130,7 +130,7 @@ class Samples:
             prompt = [*front, self._before, *prefix, self._behind, *suffix, self._fill]
         else:
             prompt = [*front, self._before, self._behind, *suffix, self._fill, *prefix]
-        return Sample([*prompt, *filled, self._end], len(prompt))
+        return Sample([*prompt, *filled, self.end_id], len(prompt))
 
     def _others(self, number: int, length: int, rng: random.Random) -> tuple[list[int], list[int]]:
         """What stands in front of the whole and what before the prefix: see `inference.other_files`.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -105,18 +104,22 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
 def validate(model: GPTBigCodeForCausalLM, held_out: Samples, recipe: Recipe, device: torch.device) -> dict[str, float]:
     """Figures over 64 fixed samples of the held-out packages.
 
-    `held_out_loss` is in nats a token; `bits` and `middle_bits` are in bits a character, of all text and of middles.
+    `held_out_loss` is in nats a token; `bits` and `middle_bits` are in bits a character, of all text and of middles;
+    `end_loss` is in nats, of the tokens that end middles: whether the model sees where the suffix takes over.
     """
     model.eval()
-    nats = middle_nats = 0.0
-    tokens = characters = middle_characters = 0
+    nats = middle_nats = end_nats = 0.0
+    tokens = characters = middle_characters = ends = 0
     with torch.no_grad():
         for step in range(max(1, 64 // recipe.batch)):
             samples = held_out.batch(step, recipe.batch, recipe.length // 2)
-            rows = _tensors(samples, held_out, device, 0)
+            rows = _tensors(samples, held_out, device)
             losses = _losses(model, rows)
             nats += float((losses * rows.weights).sum())
             middle_nats += float((losses * rows.is_middle).sum())
+            is_end = rows.is_middle * (rows.targets == held_out.end_id)
+            end_nats += float((losses * is_end).sum())
+            ends += int(is_end.sum())
             tokens += int(rows.weights.sum())
             characters += sum(held_out.characters(sample.ids) for sample in samples)
             middle_characters += sum(held_out.characters(sample.ids[sample.middle :]) for sample in samples)
@@ -125,6 +128,7 @@ def validate(model: GPTBigCodeForCausalLM, held_out: Samples, recipe: Recipe, de
         "held_out_loss": nats / max(1, tokens),
         "bits": nats / math.log(2) / max(1, characters),
         "middle_bits": middle_nats / math.log(2) / max(1, middle_characters),
+        "end_loss": end_nats / max(1, ends),
     }
 
 
@@ -196,21 +200,21 @@ class _Rows(NamedTuple):
     """1 for what counts, 0 for padding and for control tokens that only a prompt holds: it need not write prompts."""
 
     is_middle: torch.Tensor
-    positions: torch.Tensor
 
 
 def _rows(samples: Samples, step: int, recipe: Recipe, device: torch.device) -> _Rows:
     """What step `step` learns from.
 
-    Short rows stand anywhere in the context, so that all positions are learnt at the price of short ones.
+    All rows begin at position 0. With short rows put anywhere in the context, so that all positions are learnt at
+    their price, the model lost where the suffix begins, and with it where to end: 5.6 nats for the end token instead
+    of 1.3 after 2,000 steps.
     """
     if step % 4 == 3:
-        return _tensors(samples.batch(step, max(1, recipe.batch // 2), recipe.length), samples, device, 0)
-    offset = random.Random(f"{recipe.seed}:{step}").randrange(recipe.length // 2 + 1)
-    return _tensors(samples.batch(step, recipe.batch, recipe.length // 2), samples, device, offset)
+        return _tensors(samples.batch(step, max(1, recipe.batch // 2), recipe.length), samples, device)
+    return _tensors(samples.batch(step, recipe.batch, recipe.length // 2), samples, device)
 
 
-def _tensors(batch: list[Sample], samples: Samples, device: torch.device, offset: int) -> _Rows:
+def _tensors(batch: list[Sample], samples: Samples, device: torch.device) -> _Rows:
     """Shorter samples are padded on the right, which a causal model never sees."""
     longest = max(len(sample.ids) for sample in batch)
     ids = torch.tensor([sample.ids + [0] * (longest - len(sample.ids)) for sample in batch], device=device)
@@ -218,8 +222,7 @@ def _tensors(batch: list[Sample], samples: Samples, device: torch.device, offset
     weights = torch.tensor([row + [0.0] * (longest - 1 - len(row)) for row in counts], device=device)
     places = torch.arange(1, longest, device=device)
     starts = torch.tensor([sample.middle for sample in batch], device=device)
-    positions = (torch.arange(longest - 1, device=device) + offset).expand(len(batch), -1)
-    return _Rows(ids[:, :-1], ids[:, 1:], weights, (places >= starts[:, None]) * weights, positions)
+    return _Rows(ids[:, :-1], ids[:, 1:], weights, (places >= starts[:, None]) * weights)
 
 
 def _loss(model: GPTBigCodeForCausalLM, rows: _Rows, middle_weight: float) -> torch.Tensor:
@@ -232,7 +235,7 @@ def _losses(model: GPTBigCodeForCausalLM, rows: _Rows) -> torch.Tensor:
     """Cross-entropy of each token [rows, n], in nats."""
     device = rows.ids.device
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=_bf16_is_fast(device)):
-        hidden = model.transformer(input_ids=rows.ids, position_ids=rows.positions, use_cache=False).last_hidden_state
+        hidden = model.transformer(input_ids=rows.ids, use_cache=False).last_hidden_state
         logits = cast(torch.Tensor, model.lm_head(hidden))
         losses = functional.cross_entropy(logits.flatten(0, 1), rows.targets.flatten(), reduction="none")
     return losses.float().view_as(rows.weights)

@@ -25,6 +25,7 @@ from inference.ranking import names_for
 from inference.request import Completion, Instruction, Request, Step
 from inference.stopping import completion_end, loop
 from inference.token_bytes import TokenBytes
+from inference.token_strings import TokenStrings
 from inference.tokenizer import TextTokenizer
 
 MAX_PROMPT_TOKENS = 1024
@@ -109,6 +110,7 @@ class LocalEngine:
         self._patience_s = about.patience_s
         self.trust = about.trust
         table = TokenBytes.of(tokenizer.backend, tokenizer.control_ids | tokenizer.padding_ids)
+        self._strings = TokenStrings(tokenizer)
         self._healer = Healer(tokenizer, table) if table else None
         self._pool = CachePool(self.model, MAX_PROMPT_TOKENS + _USUAL_TOKENS)
         self._draft_length = DraftLength(self.model.pace)
@@ -155,7 +157,7 @@ class LocalEngine:
     def prepare(self, request: Request) -> Steps:
         """Prefill the longest prompt, and tokenise what drafts are taken from; see `Engine.prepare`."""
         for text in (*_related_texts(request), *_texts_around(request)):
-            self.tokenizer.encode_written(text)
+            self._strings.of(text)
             yield Step("prefill")
         ids = self._built(self._without(self._tail(request), request), MAX_PROMPT_TOKENS)
         if len(ids) - self._pool.reusable(ids) > 1:
@@ -176,19 +178,17 @@ class LocalEngine:
             return Completion("", self.name, 0, 0, 0, 0.0)
 
         end = _end(request, tail)
-        sources: list[list[int]] = []
-        for text in _texts_around(healed):
-            sources.append(self.tokenizer.encode_written(text))
-            yield Step("prefill")
-        prefix = sources.pop()
+        behind, before = _texts_around(healed)
         # What `prepare` has not come to yet is left out: it could take longer to tokenise than it can save.
-        sources = [*map(self.tokenizer.encode_known, _related_texts(healed)), *sources]
-        strings = list(map(as_string, sources))
+        strings = [*map(self._strings.known, _related_texts(healed)), self._strings.of(behind)]
+        yield Step("prefill")
+        prefix = self._strings.growing(before)
+        yield Step("prefill")
         copies = CopyDrafter([*strings, *self._writer.texts], prefix)
         draft_model, length = self.draft_model, self._draft_length
         memory = None
         if request.memory in {"always", "only"} or (self.trust and request.memory == "auto"):
-            memory = LocalMemory(GAP.join([*strings, as_string(prefix)]), self.trust or Trust())
+            memory = LocalMemory(GAP.join([*strings, prefix]), self.trust or Trust())
         choice = Choice(
             self._forbidden,
             self._stop_ids if request.insist else (),
@@ -222,7 +222,7 @@ class LocalEngine:
         if not ids:
             return Completion("", self.name, 0, 0, 0, 0.0)
         cache = self._pool.take(ids, request.max_tokens)
-        propose = CopyDrafter(self._writer.texts, ids).propose
+        propose = CopyDrafter(self._writer.texts, as_string(ids)).propose
         picker = self._picker(insist=request.insist)
         task = Task(cache, ids, request.max_tokens, lambda text: (text, False), propose, self._chunk, picker)
         return (yield from self._writer.write(task))
@@ -257,7 +257,7 @@ class LocalEngine:
             ids,
             instruction.max_tokens,
             end,
-            CopyDrafter(self._writer.texts, ids).propose,
+            CopyDrafter(self._writer.texts, as_string(ids)).propose,
             self._chunk,
             self._picker(),
         )

@@ -79,7 +79,7 @@ def test_drafted_equals_greedy_even_with_drafts_that_are_wrong_on_purpose(
 
 @given(st.lists(st.integers(5, 9), max_size=60), st.lists(st.integers(5, 9), max_size=30), st.integers(1, 10))
 def test_a_copy_is_what_follows_the_longest_match(source: list[int], prefix: list[int], most: int) -> None:
-    guesses, match = CopyDrafter([as_string(source)], prefix).propose([], most)
+    guesses, match = CopyDrafter([as_string(source)], as_string(prefix)).propose([], most)
     known = [source, prefix]
     for length in range(min(len(prefix), 24), 0, -1):
         tail = prefix[-length:]
@@ -98,12 +98,12 @@ def test_a_copy_is_what_follows_the_longest_match(source: list[int], prefix: lis
 
 
 def test_a_copy_never_runs_from_one_text_into_the_next() -> None:
-    guesses, _ = CopyDrafter([as_string([1, 2, 3]), as_string([50, 51])], [9, 2]).propose([], 8)
+    guesses, _ = CopyDrafter([as_string([1, 2, 3]), as_string([50, 51])], as_string([9, 2])).propose([], 8)
     assert guesses == [3]
 
 
 def test_what_was_written_counts_as_text_too() -> None:
-    drafter = CopyDrafter([], [1, 2, 3, 4])
+    drafter = CopyDrafter([], as_string([1, 2, 3, 4]))
     written = [8]
     assert drafter.propose(written, 4) == ([], 0)
     written += [2, 3]

@@ -1,0 +1,43 @@
+"""A person's texts as strings of their tokens, which drafts and the local memory look through.
+
+While somebody types, all but the cursor's own line stays the same from key to key: what a text became is kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from inference.drafting import as_string
+from inference.tokenizer import TextTokenizer
+
+_KEPT = 32
+"""Texts: those of the other files, and of both sides of the cursor in a few places."""
+
+
+class TokenStrings:
+    """The strings of one tokenizer's tokens."""
+
+    def __init__(self, tokenizer: TextTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._kept: OrderedDict[str, str] = OrderedDict()
+
+    def of(self, text: str) -> str:
+        """The whole `text`, but for lines that nobody writes; see `TextTokenizer.encode_written`."""
+        if (known := self._kept.get(text)) is not None:
+            self._kept.move_to_end(text)
+            return known
+        made = as_string(self._tokenizer.encode_written(text))
+        self._kept[text] = made
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return made
+
+    def growing(self, text: str) -> str:
+        """The same for a text that is being typed at its end: only its last lines are tokenised again."""
+        seam = self._tokenizer.last_seam(text)
+        return self.of(text[:seam]) + as_string(self._tokenizer.encode_written(text[seam:]))
+
+    def known(self, text: str) -> str:
+        """What of `text` has been tokenised before, from its beginning on: costs little however long it is."""
+        made = self._kept.get(text)
+        return as_string(self._tokenizer.encode_known(text)) if made is None else made
