@@ -27,7 +27,7 @@ async def filled(folders: list[Path], count: int, model: str) -> dict[str, list[
     """`count` holes, drawn evenly from `folders`, as they are filled `without` and `with` the other files."""
     holes: list[Hole] = []
     beside: dict[Path, tuple[Source, ...]] = {}
-    for folder in folders:
+    for folder in map(Path.resolve, folders):
         files = sources.given([folder])
         known = [Source(file.path.as_uri(), file.text) for file in files]
         found: list[Hole] = []

@@ -45,11 +45,15 @@ class Trust:
 
 
 class LocalMemory:
-    """The tokens of a person's open files, the cursor's own text last."""
+    """The tokens of the cursor's own file, and of others that are open.
 
-    def __init__(self, text: str, trust: Trust) -> None:
-        """Take `text`: tokens as characters, with `GAP` between files, ending at the cursor; see `drafting`."""
-        self._tokens = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    What the own file says is interpolated with what the others say, as in a nested cache: so that twenty open files
+    don't outvote the one that is being written.
+    """
+
+    def __init__(self, text: str, trust: Trust, others: str = "") -> None:
+        """Take `text`, which ends at the cursor, and `others`: tokens as characters, `GAP` between; see `drafting`."""
+        self._tokens, self._others = _as_tokens(text), _as_tokens(others)
         self._trust = trust
 
     def blend(self, model: Probabilities, written: Sequence[int], ends: Sequence[int]) -> Probabilities:
@@ -59,25 +63,25 @@ class LocalMemory:
         """
         blended = model.copy()
         kept = model[ends] if len(ends) else None
-        for order, followers in enumerate(self._followers(written), 1):
-            ids, counts = _counted(followers, len(blended))
-            total = int(counts.sum())
-            if not total:
-                continue
-            weight = total / (total + self._trust.doubt_at(order) * len(ids))
-            blended *= 1 - weight
-            blended[ids] += (weight / total) * counts.astype(np.float32)
+        for tokens in (self._others, self._tokens):
+            for order, followers in enumerate(self._followers(tokens, written), 1):
+                ids, counts = _counted(followers, len(blended))
+                total = int(counts.sum())
+                if not total:
+                    continue
+                weight = total / (total + self._trust.doubt_at(order) * len(ids))
+                blended *= 1 - weight
+                blended[ids] += (weight / total) * counts.astype(np.float32)
         if kept is not None:
             before = 1.0 - float(blended[ends].sum())
             blended *= (1.0 - float(kept.sum())) / max(before, 1e-9)
             blended[ends] = kept
         return blended
 
-    def _followers(self, written: Sequence[int]) -> list[npt.NDArray[np.uint32]]:
-        """What followed the newest tokens elsewhere: after the last, the last two, and so on."""
-        tokens = self._tokens
+    def _followers(self, tokens: npt.NDArray[np.uint32], written: Sequence[int]) -> list[npt.NDArray[np.uint32]]:
+        """What followed the newest tokens in `tokens`: after the last, the last two, and so on."""
         found: list[npt.NDArray[np.uint32]] = []
-        recent = [*tokens[max(0, len(tokens) + len(written) - _ORDERS) :], *written][-_ORDERS:]
+        recent = [*self._tokens[max(0, len(self._tokens) + len(written) - _ORDERS) :], *written][-_ORDERS:]
         if ord(GAP) in recent:  # the file begins there
             recent = recent[len(recent) - recent[::-1].index(ord(GAP)) :]
         if not recent:
@@ -92,6 +96,10 @@ class LocalMemory:
             followers = tokens[places + 1]
             found.append(followers[followers != ord(GAP)])
         return found
+
+
+def _as_tokens(text: str) -> npt.NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def _counted(

@@ -180,15 +180,15 @@ class LocalEngine:
         end = _end(request, tail)
         behind, before = _texts_around(healed)
         # What `prepare` has not come to yet is left out: it could take longer to tokenise than it can save.
-        strings = [*map(self._strings.known, _related_texts(healed)), self._strings.of(behind)]
+        others, suffix = list(map(self._strings.known, _related_texts(healed))), self._strings.of(behind)
         yield Step("prefill")
         prefix = self._strings.growing(before)
         yield Step("prefill")
-        copies = CopyDrafter([*strings, *self._writer.texts], prefix)
+        copies = CopyDrafter([*others, suffix, *self._writer.texts], prefix)
         draft_model, length = self.draft_model, self._draft_length
         memory = None
         if request.memory in {"always", "only"} or (self.trust and request.memory == "auto"):
-            memory = LocalMemory(GAP.join([*strings, prefix]), self.trust or Trust())
+            memory = LocalMemory(GAP.join([suffix, prefix]), self.trust or Trust(), GAP.join(others))
         choice = Choice(
             self._forbidden,
             self._stop_ids if request.insist else (),

@@ -76,3 +76,14 @@ def test_a_long_match_outweighs_a_sure_model_and_no_match_changes_nothing() -> N
 def test_files_do_not_run_into_each_other() -> None:
     memory = LocalMemory(as_string([7, 8]) + GAP + as_string([5, 6, 8]), Trust())
     assert (memory.blend(UNIFORM, [], []) == UNIFORM).all(), "nothing follows 8 but the end of a file"
+
+
+def test_other_files_count_where_the_own_one_says_nothing() -> None:
+    model = np.full(12, 1 / 12, dtype=np.float32)
+    others = GAP.join([as_string([1, 2, 3, 4, 5, 6, 9])] * 20 + [as_string([6, 10])])
+    own = as_string([1, 2, 3, 4, 5, 6, 8, 0, 1, 2, 3, 4, 5, 6])
+    assert LocalMemory(own, Trust(), others).blend(model, [], []).argmax() == 8, "however many say otherwise"
+    assert LocalMemory(own[7:], Trust(), others).blend(model, [], []).argmax() == 9
+    np.testing.assert_array_equal(
+        LocalMemory(own, Trust(), "").blend(model, [], []), LocalMemory(own, Trust()).blend(model, [], [])
+    )
