@@ -32,7 +32,7 @@ train: .venv/.development ## train the embedded model: some hours of two cores, 
 train-smoke: .venv/.development ## the same in three minutes, on a small corpus
 	$(BIN)/python -m training smoke
 
-bench: .venv/.benchmarks ## compare with transformers and llama.cpp: a quarter of an hour; writes benchmarks/report.md
+bench: .venv/.benchmarks ## compare with transformers and llama.cpp: half an hour to an hour; writes benchmarks/report.md
 	PYTHONPATH=. $(BIN)/python benchmarks/run.py
 
 clean: ## remove what was made, except a training run
