@@ -221,6 +221,13 @@ async def until(condition: Any) -> None:
     raise AssertionError("it never came")
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is typed along is kept for as long as a busy machine may take to ask for it."""
+    monkeypatch.setattr("lsp_server.computations._FOLLOWED_GRACE_S", 10.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_a_running_computation_is_kept_while_its_text_is_being_typed() -> None:
     engine = ScriptedEngine("value + 1", step_s=0.02)
     completer = await completer_with(engine)
@@ -279,6 +286,7 @@ async def test_brackets_of_a_suggestion_itself_are_not_trimmed() -> None:
     assert await suggest(completer, "f(g(h(‸)))\n") == "a(b(c(1)))"
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_running_computation_is_kept_over_brackets_that_the_editor_closes() -> None:
     engine = ScriptedEngine("(value)", step_s=0.03)
     completer = await completer_with(engine)
@@ -347,6 +355,8 @@ async def test_idle_work_is_off_on_battery_unless_asked_for(
     engine = ScriptedEngine("value")
     completer = await completer_with(engine, completion={"warm_up": mode})
     edited(completer, "x = ‸")
+    if works:
+        await until(lambda: engine.prepared)
     await asyncio.sleep(0.6)
     assert len(engine.prepared) == works
 
