@@ -18,6 +18,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 
+from inference.spinning import spin_briefly
+
+spin_briefly()  # as the daemon does, before torch is imported
+
 from torch import Tensor
 
 from inference.checkpoints.deferred import loader

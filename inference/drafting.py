@@ -29,6 +29,9 @@ BY_TAIL = BY_MODEL + 1
 _MEMORY = 0.9
 """Share that a learnt chance keeps when one more token is judged."""
 
+_UNLIKELY = 0.01
+"""Chance of a drafted token, all before it included, from which on more are not worth a thought."""
+
 _GUESSED = 0.6
 """Chance of a small model's guess before anything is learnt."""
 
@@ -106,6 +109,8 @@ class DraftLength:
         expected, product = 1.0, 1.0
         for count in range(1, min(most, LONGEST) + 1):
             product *= chance
+            if product < _UNLIKELY:
+                break
             expected += product
             if (rate := expected / (self._pace.seconds(pending + count) + draft_s + _AROUND_S)) > best_rate:
                 best, best_rate = count, rate

@@ -15,10 +15,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from inference.token_bytes import TokenBytes
+from inference.token_bytes import TokenBytes, TokenIds
 from inference.tokenizer import TextTokenizer
 
 _TAIL = re.compile(r"\s*(?:\w+|[^\w\s]+)?\Z")
@@ -82,7 +81,7 @@ class Healer:
         """Whether `written` has more than `tail`."""
         return len(self._table.joined(written)) > len(tail.bytes)
 
-    def spelling(self, words: Sequence[bytes], written: Sequence[int], ends: Sequence[int]) -> Tensor | None:
+    def spelling(self, words: Sequence[bytes], written: Sequence[int], ends: Sequence[int]) -> TokenIds | None:
         """Tokens [n] after `written` that lead to one of `words`, or away from one that is whole, as `ends` do too.
 
         None where what is written is none of them, or goes beyond one.
@@ -94,22 +93,21 @@ class Healer:
             if word == so_far:
                 is_whole = True
             elif word.startswith(so_far):
-                rest = word[len(so_far) :]
-                allowed.update(self._table.beginnings_of(rest), self._table.followed_by_no_word(rest))
+                allowed.update(self._table.spelling(word[len(so_far) :]))
         if is_whole:
             allowed.update(ends)
-            return torch.cat([torch.tensor(sorted(allowed), dtype=torch.long), self._table.behind_words])
-        return torch.tensor(sorted(allowed), dtype=torch.long) if allowed else None
+            return np.concatenate([np.array(sorted(allowed), dtype=np.int64), self._table.behind_words])
+        return np.array(sorted(allowed), dtype=np.int64) if allowed else None
 
     def leads_to(self, words: Sequence[bytes], written: Sequence[int]) -> bool:
         """Whether what is written may still become one of `words`, or is one."""
         so_far = self._table.joined(written)
         return any(word.startswith(so_far) for word in words)
 
-    def allowed(self, missing: bytes) -> Tensor:
+    def allowed(self, missing: bytes) -> TokenIds:
         """Tokens [n] that may come where `missing`, not empty, must: none but those lead to it."""
-        shorter = torch.tensor(self._table.beginnings_of(missing), dtype=torch.long)
-        return torch.cat([shorter, self._table.beginning_with(missing)])
+        shorter = np.array(self._table.beginnings_of(missing), dtype=np.int64)
+        return np.concatenate([shorter, self._table.beginning_with(missing)])
 
 
 def _tail(window: str) -> str:

@@ -12,8 +12,10 @@ microseconds, and longer contexts by narrowing those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +25,22 @@ from inference.drafting import GAP
 _ORDERS = 8
 """Longest context, in tokens: longer ones add nothing."""
 
-_MANY = 200
+_FEW, _MANY = 24, 200
+"""Places: up to the first number Python's loops are faster than numpy's calls; from the second on, counting everything
+is faster than sorting."""
+
 Probabilities = npt.NDArray[np.float32]
+Chances = npt.NDArray[np.float64]
+Ids = Sequence[int] | npt.NDArray[np.integer]
+Places = Sequence[int] | npt.NDArray[np.integer]
+_NOWHERE: list[int] = []
+
+
+class Counts(NamedTuple):
+    """Different tokens, and how often each of them is there."""
+
+    ids: Ids
+    times: Chances
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,7 @@ class LocalMemory:
 
     def __init__(self, text: str, trust: Trust, others: str = "") -> None:
         """Take `text`, which ends at the cursor, and `others`: tokens as characters, `GAP` between; see `drafting`."""
+        self._text, self._other_text = text, others
         self._tokens, self._others = _as_tokens(text), _as_tokens(others)
         self._trust = trust
 
@@ -61,55 +78,76 @@ class LocalMemory:
 
         The chance of the tokens `ends`, which end the text, stays the model's: no file says where a hole does.
         """
-        blended = model.copy()
-        kept = model[ends] if len(ends) else None
-        for tokens in (self._others, self._tokens):
-            for order, followers in enumerate(self._followers(tokens, written), 1):
-                ids, counts = _counted(followers, len(blended))
-                total = int(counts.sum())
-                if not total:
-                    continue
-                weight = total / (total + self._trust.doubt_at(order) * len(ids))
-                blended *= 1 - weight
-                blended[ids] += (weight / total) * counts.astype(np.float32)
-        if kept is not None:
+        # What each context adds, and all that was before keeps: so that only what is known is touched, not all tokens.
+        steps: list[tuple[float, Ids, Chances]] = []
+        for text, tokens in ((self._other_text, self._others), (self._text, self._tokens)):
+            for order, counts in self._counts(text, tokens, written, len(model)):
+                total = int(counts.times.sum())
+                weight = total / (total + self._trust.doubt_at(order) * len(counts.ids))
+                steps.append((1 - weight, counts.ids, (weight / total) * counts.times))
+        stays = 1.0
+        added: list[tuple[Ids, Chances]] = []
+        for share, ids, chances in reversed(steps):
+            added.append((ids, stays * chances))
+            stays *= share
+        blended = model * np.float32(stays)
+        for ids, chances in added:
+            blended[ids] += chances
+        if len(ends):
+            kept = model[ends]
             before = 1.0 - float(blended[ends].sum())
-            blended *= (1.0 - float(kept.sum())) / max(before, 1e-9)
+            blended *= np.float32((1.0 - float(kept.sum())) / max(before, 1e-9))
             blended[ends] = kept
         return blended
 
-    def _followers(self, tokens: npt.NDArray[np.uint32], written: Sequence[int]) -> list[npt.NDArray[np.uint32]]:
-        """What followed the newest tokens in `tokens`: after the last, the last two, and so on."""
-        found: list[npt.NDArray[np.uint32]] = []
-        recent = [*self._tokens[max(0, len(self._tokens) + len(written) - _ORDERS) :], *written][-_ORDERS:]
+    def _counts(
+        self, text: str, tokens: npt.NDArray[np.uint32], written: Sequence[int], vocabulary: int
+    ) -> Iterator[tuple[int, Counts]]:
+        """What followed the newest token, the last two, and so on, in `text`, whose `tokens` these are; with how many.
+
+        Ends where nothing did.
+        """
+        recent = [*map(ord, self._text[max(0, len(self._text) + len(written) - _ORDERS) :]), *written][-_ORDERS:]
         if ord(GAP) in recent:  # the file begins there
             recent = recent[len(recent) - recent[::-1].index(ord(GAP)) :]
-        if not recent:
-            return found
-        places = np.flatnonzero(tokens[:-1] == recent[-1])
+        places = np.flatnonzero(tokens[:-1] == recent[-1]) if recent else _NOWHERE
+        counts: Counts | None = None
         for order in range(1, len(recent) + 1):
+            before = len(places)
             if order > 1:
-                places = places[places >= order - 1]
-                places = places[tokens[places - (order - 1)] == recent[-order]]
-            if not places.size:
-                break
-            followers = tokens[places + 1]
-            found.append(followers[followers != ord(GAP)])
-        return found
+                places = _narrowed(places, order - 1, recent[-order], text, tokens)
+            if not len(places):
+                return
+            if counts is None or len(places) != before:  # else the longer context is at the same places
+                counts = _counted(places, text, tokens, vocabulary)
+            if len(counts.ids):
+                yield order, counts
 
 
 def _as_tokens(text: str) -> npt.NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def _counted(
-    followers: npt.NDArray[np.uint32], vocabulary: int
-) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
-    """The different tokens below `vocabulary` among `followers`, in ascending order, and how often each is there."""
+def _narrowed(places: Places, back: int, token: int, text: str, tokens: npt.NDArray[np.uint32]) -> Places:
+    """Those of `places` with `token` so many places `back`."""
+    if len(places) <= _FEW:
+        wanted = chr(token)
+        return [place for place in places if place >= back and text[place - back] == wanted]
+    found = np.asarray(places)
+    found = found[np.searchsorted(found, back) :]
+    return found[tokens[found - back] == token]
+
+
+def _counted(places: Places, text: str, tokens: npt.NDArray[np.uint32], vocabulary: int) -> Counts:
+    """The different tokens below `vocabulary` that follow `places`, and how often."""
+    if len(places) <= _FEW:
+        times = Counter(identifier for place in places if (identifier := ord(text[place + 1])) < vocabulary)
+        return Counts(list(times), np.array([*times.values()], dtype=np.float64))
+    followers = tokens[np.asarray(places) + 1]
+    followers = followers[followers < vocabulary]
     if len(followers) > _MANY:  # where sorting them takes longer than a look at the whole vocabulary
-        every = np.bincount(followers, minlength=vocabulary)[:vocabulary]
+        every = np.bincount(followers)
         ids = np.flatnonzero(every)
-        return ids, every[ids]
-    ids, counts = np.unique(followers, return_counts=True)
-    known = ids < vocabulary
-    return ids[known], counts[known]
+        return Counts(ids, every[ids].astype(np.float64))
+    ids, times = np.unique(followers, return_counts=True)
+    return Counts(ids, times.astype(np.float64))

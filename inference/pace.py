@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -34,15 +36,17 @@ class Pace:
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
+        self._sizes: list[int] = []
         self._load = 1.0
 
     def record(self, tokens: int, seconds: float) -> None:
         """Learn that a pass over `tokens` ≥ 1 took so long."""
-        size = min(_SIZES, key=lambda one: abs(math.log(one / tokens)))
+        size = _nearest(tokens)
         seconds *= size / tokens if tokens > 64 else 1.0
         known = self._seconds.get(size)
         if known is None:
             self._seconds[size] = max(seconds, _SHORTEST_S) / self._load
+            self._sizes = sorted(self._seconds)
             return
         ratio = min(max(seconds / (known * self._load), 1 / _OUTLIER), _OUTLIER)
         self._load *= ratio**_LOAD_FOLLOWS
@@ -55,21 +59,26 @@ class Pace:
         return self._load * self._unloaded(tokens)
 
     def _unloaded(self, tokens: int) -> float:
-        points = sorted(self._seconds.items())
-        below = [point for point in points if point[0] <= tokens]
-        above = [point for point in points if point[0] > tokens]
-        if not below:
-            return above[0][1]
-        if not above:
-            size, seconds = below[-1]
-            return seconds * tokens / size if size >= 16 else seconds * (1 + 0.05 * (tokens - size))
-        (low, least), (high, most) = below[-1], above[0]
-        return least + (most - least) * (tokens - low) / (high - low)
+        place = bisect_right(self._sizes, tokens)
+        if place == 0:
+            return self._seconds[self._sizes[0]]
+        low = self._sizes[place - 1]
+        least = self._seconds[low]
+        if place == len(self._sizes):
+            return least * tokens / low if low >= 16 else least * (1 + 0.05 * (tokens - low))
+        high = self._sizes[place]
+        return least + (self._seconds[high] - least) * (tokens - low) / (high - low)
 
     def largest_within(self, seconds: float, least: int, most: int) -> int:
         """The most tokens, `least` to `most`, that a pass may have to take no longer than `seconds`."""
         fitting = [size for size in _SIZES if least < size <= most and self.seconds(size) <= seconds]
         return max(fitting, default=least)
+
+
+@lru_cache(maxsize=1024)
+def _nearest(tokens: int) -> int:
+    """The size whose ratio to `tokens` is nearest to 1."""
+    return min(_SIZES, key=lambda one: abs(math.log(one / tokens)))
 
 
 class PacedModel:

@@ -19,8 +19,13 @@ from torch import Tensor
 
 from inference.healing import NO_TAIL, Healer, Tail
 from inference.local_memory import LocalMemory
+from inference.token_bytes import TokenIds
 
 _LEAST = 1e-30
+
+Logits = npt.NDArray[np.float32]
+"""[vocabulary], or [n, vocabulary]. Beside the model, arithmetic is numpy's: for a row it takes a third of the time of
+torch's operators, and it runs for each token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +83,44 @@ class Picker:
 
         Ends with the first token that is no guess. Rows are float32.
         """
-        rows = self._possible(rows)
-        if self.memory is None and not self._is_bound(written):
-            picked = _most_probable(rows)
+        if rows.device.type != "cpu" and self.memory is None and not self._is_bound(written):
+            picked = _most_probable(self._possible_on_device(rows))
             right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
             return picked[: right + 1]
         picked: list[Token] = []
         so_far = list(written)
-        for row, guess in zip_longest(rows.cpu(), guesses):
-            picked.append(self._one(row, so_far))
+        for row, guess in zip_longest(rows.cpu().numpy(), guesses):
+            picked.append(self._one(self._possible(row), so_far))
             if picked[-1].id != guess:
                 break
             so_far.append(picked[-1].id)
         return picked
 
-    def logprobs(self, rows: Tensor, written: Sequence[Sequence[int]]) -> Tensor:
+    def logprobs(self, rows: Tensor, written: Sequence[Sequence[int]]) -> Logits:
         """Natural logarithms of the probabilities [n, vocabulary] of all tokens after each of `written` [n].
 
         By their logits `rows` [n, at least vocabulary]; what a tail or words demand does not count.
         """
-        rows = self._possible(rows).cpu()
-        if self.memory is not None:
-            rows = torch.stack([self._blended(row, one) for row, one in zip(rows, written, strict=True)])
-        return rows.log_softmax(dim=-1)
+        found: list[Logits] = []
+        for row, one in zip(rows.cpu().numpy(), written, strict=True):
+            blended = self._blended(self._possible(row), one)
+            found.append(blended - np.float32(_log_sum(blended)))
+        return np.stack(found)
 
-    def given_tail(self, logprobs: Tensor) -> Tensor:
+    def given_tail(self, logprobs: Logits) -> Logits:
         """Those of a first token [vocabulary], given that it begins as the tail does or the tail as it."""
         if self.healer is None or not self.tail.text:
             return logprobs
         allowed = self.healer.allowed(self.tail.bytes)
-        given = logprobs[allowed[allowed < len(logprobs)]].logsumexp(dim=-1)
-        return logprobs - given if bool(given.isfinite()) else logprobs
+        given = _log_sum(logprobs[allowed[allowed < len(logprobs)]])
+        return logprobs - np.float32(given) if math.isfinite(given) else logprobs
 
-    def _possible(self, rows: Tensor) -> Tensor:
-        """Logits [n, vocabulary] without tokens that may not be written."""
+    def _possible(self, row: Logits) -> Logits:
+        """A row of logits [vocabulary] without tokens that may not be written: a copy."""
+        return _without(row[: self.choice.vocabulary], self.choice.forbidden)
+
+    def _possible_on_device(self, rows: Tensor) -> Tensor:
+        """The same of rows [n, vocabulary], where they are."""
         rows = rows[:, : self.choice.vocabulary]
         if self.choice.forbidden:
             rows = rows.index_fill(1, torch.tensor(self.choice.forbidden, device=rows.device), -torch.inf)
@@ -129,42 +138,59 @@ class Picker:
             return not written
         return not self.healer.goes_beyond(self.tail, written)
 
-    def _one(self, row: Tensor, written: Sequence[int]) -> Token:
+    def _one(self, row: Logits, written: Sequence[int]) -> Token:
         """The choice from one row of logits [vocabulary]."""
         missing = self.healer.missing(self.tail, written) if self.healer else b""
         if not missing and self.choice.forbidden_first and self._is_beginning(written):
-            row = row.clone()
-            row[self.choice.forbidden_first] = -torch.inf
+            row = _without(row, self.choice.forbidden_first)
         row = self._blended(row, written)
-        taken = [beginning[-1] for beginning in self.avoid if beginning[:-1] == tuple(written)]
-        if taken:
-            row = row.index_fill(0, torch.tensor(taken), -torch.inf)
+        if taken := [beginning[-1] for beginning in self.avoid if beginning[:-1] == tuple(written)]:
+            row = _without(row, taken)
         if missing and self.healer:
             row = _only(row, self.healer.allowed(missing))
         if not self.words or self.healer is None:
-            return _most_probable(row[None])[0]
+            return _best(row)
         leading = self.healer.spelling(self.words, written, self.choice.ends)
         among = row if leading is None else _only(row, leading)
-        if not bool((among > -torch.inf).any()):
-            among = row
-        best = _most_probable(among[None])[0]
+        if among is row or not (among > -math.inf).any():
+            return _best(row)
+        best = _best(among)
         # How sure that is shows only beside what the model would have written.
-        return Token(best.id, float(row[best.id] - row.logsumexp(dim=-1)), best.margin)
+        return Token(best.id, float(row[best.id]) - _log_sum(row), best.margin)
 
-    def _blended(self, row: Tensor, written: Sequence[int]) -> Tensor:
+    def _blended(self, row: Logits, written: Sequence[int]) -> Logits:
         """Logits [vocabulary] of the model's distribution with the memory's in it."""
         if self.memory is None:
             return row
-        model = torch.softmax(row, dim=-1).numpy()
-        blended = torch.from_numpy(self.memory.blend(model, written, self.choice.ends))
+        own = row - np.float32(_log_sum(row))
+        blended = self.memory.blend(np.exp(own), written, self.choice.ends)
         # What the memory leaves no chance keeps the model's order.
-        return torch.where(blended > _LEAST, blended.log(), row.log_softmax(dim=-1) + math.log(_LEAST))
+        unlikely = blended <= _LEAST
+        blended[unlikely] = 1.0
+        return np.where(unlikely, own + np.float32(math.log(_LEAST)), np.log(blended))
 
 
-def _only(row: Tensor, ids: Tensor) -> Tensor:
+def _only(row: Logits, ids: TokenIds) -> Logits:
     """Logits [vocabulary] of `ids` [n], and of nothing else."""
     ids = ids[ids < len(row)]
-    return torch.full_like(row, -torch.inf).index_copy(0, ids, row[ids])
+    only = np.full_like(row, -math.inf)
+    only[ids] = row[ids]
+    return only
+
+
+def _without(row: Logits, ids: Sequence[int]) -> Logits:
+    """Logits [vocabulary] of all but `ids`."""
+    left = row.copy()
+    left[list(ids)] = -math.inf
+    return left
+
+
+def _log_sum(row: Logits) -> float:
+    """Logarithm of the sum of what a row's numbers are the logarithms of; minus infinity for none."""
+    best = row.max(initial=-math.inf)
+    if not math.isfinite(best):
+        return float(best)
+    return float(best) + math.log(float(np.exp(row - best).sum(dtype=np.float64)))
 
 
 MODELS_OWN = Picker()
@@ -172,9 +198,7 @@ MODELS_OWN = Picker()
 
 
 def _most_probable(rows: Tensor) -> list[Token]:
-    """The most probable token after each of `rows` [n, vocabulary]."""
-    if rows.device.type == "cpu":
-        return [_best(row) for row in rows.numpy()]
+    """The most probable token after each of `rows` [n, vocabulary], found where they are."""
     best, indexes = rows.max(dim=-1)
     second = rows.topk(min(2, rows.shape[-1]), dim=-1).values[:, -1]
     ids = cast(list[int], cast(Any, indexes).tolist())
@@ -186,8 +210,8 @@ def _most_probable(rows: Tensor) -> list[Token]:
     ]
 
 
-def _best(row: npt.NDArray[np.float32]) -> Token:
-    """The same for one row [vocabulary], which is as before afterwards; a third of the time of torch's operators."""
+def _best(row: Logits) -> Token:
+    """The most probable token of a row [vocabulary], which is as before afterwards."""
     identifier = int(row.argmax())
     best = row[identifier]
     if not math.isfinite(best):

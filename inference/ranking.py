@@ -12,12 +12,10 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from inference.healing import Tail
 from inference.kv_cache import KeyValueCache, common_prefix_length
 from inference.models.base import CausalModel
-from inference.picking import Picker
+from inference.picking import Logits, Picker
 from inference.request import Request
 from inference.tokenizer import TextTokenizer
 
@@ -114,7 +112,7 @@ def judged(
     return Verdict(found[0], found[0].logprob - others, len(found))
 
 
-def judge(model: CausalModel, cache: KeyValueCache, name: Name, first: Tensor, picker: Picker) -> Judged:
+def judge(model: CausalModel, cache: KeyValueCache, name: Name, first: Logits, picker: Picker) -> Judged:
     """One name, after a prompt that `cache` holds and that the log probabilities `first` [vocabulary] follow."""
     logprobs = [float(first[name.ids[0]])]
     before = name.ids[:-1]

@@ -11,13 +11,17 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
 
-import torch
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer
-from torch import Tensor
+
+TokenIds = npt.NDArray[np.int64]
 
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
+_MOST_REMEMBERED = 10_000
+"""Words: a few times as many as a large file has."""
+
 _SAMPLES = ("x = f(a)\n", "\n    return self._name", "\tpass  # ünï → 漢字 🙂\r\n", "if \"a\" != 'b':  {[1, 23]}")
 
 
@@ -40,7 +44,9 @@ class TokenBytes:
         self._by_id = by_id
         pairs = sorted((spelling, identifier) for identifier, spelling in by_id.items())
         self._spellings = [spelling for spelling, _ in pairs]
-        self._ids = torch.tensor([identifier for _, identifier in pairs], dtype=torch.long)
+        self._ids = np.array([identifier for _, identifier in pairs], dtype=np.int64)
+        self._by_spelling = dict(reversed(pairs))
+        self._spelling: dict[bytes, tuple[int, ...]] = {}
 
     @classmethod
     def of(cls, backend: Tokenizer, excluded: Iterable[int] = ()) -> TokenBytes | None:
@@ -68,44 +74,50 @@ class TokenBytes:
         """The bytes of `ids`; of those that are no text, none."""
         return b"".join(self._by_id.get(identifier, b"") for identifier in ids)
 
-    def beginning_with(self, start: bytes) -> Tensor:
+    def beginning_with(self, start: bytes) -> TokenIds:
         """Tokens [n] whose bytes begin with `start`, which is not empty."""
         low = bisect_left(self._spellings, start)
         return self._ids[low : bisect_left(self._spellings, _behind(start), low)]
 
     def beginnings_of(self, text: bytes) -> list[int]:
         """Tokens that `text` begins with and that leave some of it."""
-        found = (self._id_of(text[:length]) for length in range(1, min(len(text), self._longest + 1)))
+        found = (self._by_spelling.get(text[:length]) for length in range(1, min(len(text), self._longest + 1)))
         return [identifier for identifier in found if identifier is not None]
 
     @cached_property
-    def behind_words(self) -> Tensor:
+    def behind_words(self) -> TokenIds:
         """Tokens [n] that can follow an identifier and are no part of it."""
         texts = self._by_id.items()
         found = [identifier for identifier, spelling in texts if spelling and not is_word_byte(spelling[0])]
-        return torch.tensor(found, dtype=torch.long)
+        return np.array(found, dtype=np.int64)
 
     @cached_property
     def single_bytes(self) -> frozenset[int]:
         """Bytes that are a token by themselves."""
-        return frozenset(byte for byte in range(256) if self._id_of(bytes([byte])) is not None)
+        return frozenset(byte for byte in range(256) if bytes([byte]) in self._by_spelling)
 
     @cached_property
     def _longest(self) -> int:
         return max(map(len, self._spellings), default=0)
 
-    def followed_by_no_word(self, start: bytes) -> list[int]:
-        """Tokens that are `start`, or go on with what is no part of an identifier."""
-        size = len(start)
-        return [
-            identifier
-            for identifier in cast(list[int], cast(Any, self.beginning_with(start)).tolist())
-            if len(spelling := self._by_id[identifier]) == size or not is_word_byte(spelling[size])
-        ]
+    def spelling(self, word: bytes) -> tuple[int, ...]:
+        """Tokens that a word, not empty, can begin with: some of it, or all, or that and what is no part of a word.
 
-    def _id_of(self, spelling: bytes) -> int | None:
-        place = bisect_left(self._spellings, spelling)
-        return int(self._ids[place]) if self._spellings[place : place + 1] == [spelling] else None
+        Remembered: names are looked up again and again while they are typed.
+        """
+        if (known := self._spelling.get(word)) is not None:
+            return known
+        size = len(word)
+        found = self.beginnings_of(word)
+        low = bisect_left(self._spellings, word)
+        for place in range(low, bisect_left(self._spellings, _behind(word), low)):
+            spelling = self._spellings[place]
+            if len(spelling) == size or not is_word_byte(spelling[size]):
+                found.append(int(self._ids[place]))
+        if len(self._spelling) >= _MOST_REMEMBERED:
+            self._spelling.clear()
+        self._spelling[word] = made = tuple(found)
+        return made
 
 
 def _behind(start: bytes) -> bytes:

@@ -20,6 +20,7 @@ class TokenStrings:
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
         self._kept: OrderedDict[str, str] = OrderedDict()
+        self._head = self._head_string = ""
 
     def of(self, text: str) -> str:
         """The whole `text`, but for lines that nobody writes; see `TextTokenizer.encode_written`."""
@@ -35,7 +36,15 @@ class TokenStrings:
     def growing(self, text: str) -> str:
         """The same for a text that is being typed at its end: only its last lines are tokenised again."""
         seam = self._tokenizer.last_seam(text)
-        return self.of(text[:seam]) + as_string(self._tokenizer.encode_written(text[seam:]))
+        head = text[:seam]
+        if head != self._head:
+            if self._head and head.startswith(self._head):  # lines more: both end where texts may be cut
+                more = as_string(self._tokenizer.encode_written(head[len(self._head) :]))
+                self._head_string += more
+            else:
+                self._head_string = self.of(head)
+            self._head = head
+        return self._head_string + as_string(self._tokenizer.encode_written(text[seam:]))
 
     def known(self, text: str) -> str:
         """What of `text` has been tokenised before, from its beginning on: costs little however long it is."""

@@ -35,6 +35,9 @@ _LONGEST_PIECE = 4096
 """Longer ones are not remembered: next to none of them comes again unchanged."""
 
 _REMEMBERED_CHARS = 1_000_000
+_SHORTEST_HEAD, _MOST_HEADS = 500, 8
+"""In characters, of what is remembered as a whole; and how many: both sides of the cursor, in a few places."""
+
 _LONGEST_LINE = 2000
 """In characters: more than any person writes."""
 
@@ -68,6 +71,7 @@ class TextTokenizer:
         self._seam = self._find_seam()
         self._remembered: OrderedDict[str, tuple[int, ...]] = OrderedDict()
         self._remembered_chars = 0
+        self._heads: OrderedDict[str, tuple[int, ...]] = OrderedDict()
 
     @property
     def backend(self) -> Tokenizer:
@@ -98,8 +102,22 @@ class TextTokenizer:
         """Ids of `text`, in which no control token can appear.
 
         Lone surrogates, which have no UTF-8 form, become `?`. What was encoded before is remembered in pieces of a few
-        lines, so that while a person types, only the text near the cursor is tokenised again.
+        lines, and as a whole up to the last of them: so that while a person types, only the text near the cursor is
+        tokenised again.
         """
+        seam = self.last_seam(text)
+        if seam < _SHORTEST_HEAD:
+            return self._encoded_in_pieces(text)
+        head = text[:seam]
+        if (known := self._heads.get(head)) is None:
+            self._heads[head] = known = tuple(self._encoded_in_pieces(head))
+            if len(self._heads) > _MOST_HEADS:
+                self._heads.popitem(last=False)
+        else:
+            self._heads.move_to_end(head)
+        return [*known, *self._encoded_in_pieces(text[seam:])]
+
+    def _encoded_in_pieces(self, text: str) -> list[int]:
         ids: list[int] = []
         for piece in self._pieces(text):
             if (known := self._remembered.get(piece)) is None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from inference.spinning import spin_briefly
 from lsp_server.commands.options import flags
 from lsp_server.version import VERSION
 
@@ -265,6 +266,7 @@ def doctor(
 
 def main() -> None:
     """Entry point of the `fimd` script."""
+    spin_briefly()
     try:
         app()
     except KeyboardInterrupt:

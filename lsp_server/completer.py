@@ -328,7 +328,8 @@ class Completer:
         limits, context = self.settings.completion, self.settings.context
         most = Limits(context.max_pieces if self._reads_other_files() else 0, context.max_characters)
         related = self.related.texts(uri)
-        is_prose = place_at(cursor) in {Place.COMMENT, Place.STRING}
+        place = place_at(cursor)
+        is_prose = place in {Place.COMMENT, Place.STRING}
         is_word = not invoked and cursors.completes_identifier(cursor)
         return Request(
             prefix=cursor.prefix,
@@ -339,7 +340,7 @@ class Completer:
             max_tokens=min(limits.max_tokens, _WORD_TOKENS) if is_word else limits.max_tokens,
             word_only=is_word,
             words=() if is_prose else names.beginning_as_typed(cursor.prefix, cursor.suffix, related, cursor.language),
-            max_lines=line_limit(cursor, limits.max_lines),
+            max_lines=line_limit(place, limits.max_lines),
             related=related,
             context=self.related.pieces(uri, cursor, most, rested=rested),
             path=short_path(uri),

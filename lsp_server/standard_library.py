@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 import sysconfig
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 _IMPORTED = re.compile(r"[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))")
@@ -23,15 +23,22 @@ _HEAD_CHARS = 20_000
 
 def offered_to(text: str) -> tuple[str, ...]:
     """Names inside the modules of the standard library that `text` imports; of the modules, on a line that imports."""
+    line = text.rfind("\n") + 1
+    imports = _IMPORTING.match(text[line:])
+    modules = sorted(sys.stdlib_module_names) if imports else ()
+    # The cursor's line is left out where it can be, so that the same text comes again at the next key.
+    return (*modules, *_offered_by_imports(text[: _HEAD_CHARS if imports else min(line, _HEAD_CHARS)]))
+
+
+@lru_cache(maxsize=8)
+def _offered_by_imports(head: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for line in text[:_HEAD_CHARS].split("\n"):
+    for line in head.split("\n"):
         if line.lstrip().startswith(("import", "from")) and (match := _IMPORTED.match(line)):
             for module in (match[1] or match[2]).split(","):
                 found[module.strip()] = None
     known = [module for module in found if module.split(".")[0] in sys.stdlib_module_names][:_MOST_MODULES]
-    imports = _IMPORTING.match(text[text.rfind("\n") + 1 :])
-    modules = sorted(sys.stdlib_module_names) if imports else ()
-    return (*modules, *(name for module in known for name in _names_in(module)))
+    return tuple(name for module in known for name in _names_in(module))
 
 
 @cache

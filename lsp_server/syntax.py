@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lsp_server.cursor import Cursor
-from lsp_server.parsing import Window, columns, opens_string, parse, window
+from lsp_server.parsing import Window, columns, opens_string, window
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -75,12 +75,12 @@ def place_at(cursor: Cursor) -> Place:
     return _place_without_grammar(cursor.prefix[-most_before:], cursor.suffix[:most_after])
 
 
-def line_limit(cursor: Cursor, max_lines: int) -> int:
+def line_limit(place: Place, max_lines: int) -> int:
     """How many lines a suggestion may have.
 
     `max_lines` where a block is being opened or the cursor stands on an empty line of a body, else 1.
     """
-    return max_lines if place_at(cursor) in {Place.OPENING, Place.EMPTY_LINE} else 1
+    return max_lines if place in {Place.OPENING, Place.EMPTY_LINE} else 1
 
 
 @lru_cache(maxsize=32)
@@ -90,7 +90,7 @@ def _place(text: Window, grammar: Grammar, budget_s: float) -> Place | None:
 
     parser = parser_of(grammar)
     before = text.before.encode("utf-8", "replace")
-    tree = parse(parser, before + text.after.encode("utf-8", "replace"), budget_s) if parser else None
+    tree = parser.parse(before + text.after.encode("utf-8", "replace"), budget_s) if parser else None
     if tree is None:
         return None
     root = tree.root_node

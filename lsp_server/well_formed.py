@@ -6,16 +6,14 @@ window around the cursor is parsed, in bounded time; where that is broken alread
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lsp_server.cursor import Cursor, closers
-from lsp_server.parsing import Window, parse, window
+from lsp_server.parsing import Window, WindowParser, window
 
-if TYPE_CHECKING:
-    from tree_sitter import Parser
+_WINDOWS = ((3000, 800), (800, 200))
+"""Characters before and behind the cursor; the second where the first takes too long.
 
-_WINDOWS = ((2000, 800), (600, 300))
-"""Characters before and behind the cursor; the second where the first takes too long."""
+The same as for telling what kind of place it is: what was parsed for that is only edited.
+"""
 
 _BUDGET_S = 0.0015
 """Of processor time, for each parse."""
@@ -64,9 +62,9 @@ def _parses_with(cursor: Cursor, text: str) -> bool | None:
     return None
 
 
-def _errors(parser: Parser, source: str) -> int | None:
+def _errors(parser: WindowParser, source: str) -> int | None:
     """How many places of `source` are no code; None where that takes too long to find out."""
-    tree = parse(parser, source.encode("utf-8", "replace"), _BUDGET_S)
+    tree = parser.parse(source.encode("utf-8", "replace"), _BUDGET_S)
     if tree is None:
         return None
     count = 0

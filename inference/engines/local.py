@@ -61,6 +61,8 @@ _NO_WORD, _WORD_AT_END = re.compile(r"\W"), re.compile(r"\w+\Z")
 _DRAFT_CHARS = 24_000
 """How much of each text drafts are taken from; twice that of what stands before the cursor."""
 
+_DRAFT_STRIDE = 8_000
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -327,8 +329,14 @@ def _words(request: Request, tail: Tail) -> tuple[bytes, ...]:
 
 
 def _texts_around(request: Request) -> list[str]:
-    """What stands behind the cursor and, likelier to be repeated, before it."""
-    return [request.suffix[:_DRAFT_CHARS], request.prefix[-2 * _DRAFT_CHARS :]]
+    """What stands behind the cursor and, likelier to be repeated, before it.
+
+    The second begins at a line on a coarse grid, so that it only grows while somebody types.
+    """
+    prefix = request.prefix
+    beyond = -(-max(0, len(prefix) - 2 * _DRAFT_CHARS) // _DRAFT_STRIDE) * _DRAFT_STRIDE
+    start = prefix.find("\n", beyond, beyond + _DRAFT_STRIDE) + 1 if beyond else 0
+    return [request.suffix[:_DRAFT_CHARS], prefix[start or beyond :]]
 
 
 def _known_ids(tokenizer: TextTokenizer, names: Iterable[str]) -> set[int]:

@@ -52,6 +52,22 @@ def test_complete_prints_json_for_a_script(tmp_path: Path) -> None:
     assert answer["latency_ms"] > 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch has another OpenMP than GNU's")
+@pytest.mark.parametrize(("told", "expected"), [({}, "10000"), ({"GOMP_SPINCOUNT": "77"}, "77")])
+def test_idle_threads_of_the_model_sleep_soon_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, str], expected: str
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "verbose")
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    printed = fimd("complete", "-:1:5", stdin="x = \n").stderr
+    if "GOMP_SPINCOUNT" not in printed:
+        pytest.skip("this torch has another OpenMP than GNU's")
+    assert f"GOMP_SPINCOUNT = '{expected}'" in printed
+
+
 def test_complete_reads_standard_input() -> None:
     text = "class A:\n    def __init__(self, name):\n        self.name ="
     end, place = (json.loads(fimd("complete", where, "--json", stdin=text).stdout) for where in ("-", "-:3:20"))

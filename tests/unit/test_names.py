@@ -27,6 +27,16 @@ def test_names_of_other_files_count_and_the_typed_one_only_if_it_is_written_else
     assert names("wid = 2\nx = wid", "", "width = 3") == ("wid", "width")
 
 
+@settings(max_examples=50, deadline=None)
+@given(text=st.text("abv_ \n#.", max_size=80), word=st.text("abv", min_size=2, max_size=5))
+def test_names_found_while_a_word_is_typed_are_those_found_at_once(text: str, word: str) -> None:
+    names("zz")  # forgets what was found
+    at_once = names(f"{text} {word}", text)
+    names("zz")
+    typed = [names(f"{text} {word[:end]}", text) for end in range(2, len(word) + 1)]
+    assert typed[-1] == at_once
+
+
 def test_words_of_prose_are_no_names() -> None:
     assert names('"""Releasing things."""\n# Releases, too\nx.Rele', language="python") == ()
 

@@ -17,14 +17,15 @@ import time
 import tokenize
 import typing
 from types import ModuleType
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server import grammars, syntax
 from lsp_server.grammars import GRAMMARS, grammar_of, parser_of
-from lsp_server.parsing import parse
+from lsp_server.parsing import WindowParser
 from lsp_server.syntax import Place, line_limit, place_at
 from tests.marked import cursor_at
 
@@ -245,7 +246,7 @@ def test_places(language: str, marked: str, place: Place) -> None:
     ],
 )
 def test_several_lines_only_where_a_block_starts_or_goes_on(marked: str, lines: int) -> None:
-    assert line_limit(cursor_at(marked), 5) == lines
+    assert line_limit(place_at(cursor_at(marked)), 5) == lines
 
 
 @pytest.mark.parametrize("grammar", GRAMMARS, ids=lambda grammar: grammar.languages[0])
@@ -329,8 +330,44 @@ def test_what_takes_too_long_to_parse_is_given_up_and_the_next_text_is_parsed() 
     grammar = grammar_of("python")
     parser = parser_of(grammar) if grammar else None
     assert parser
-    assert parse(parser, b"x = 1\n" * 2000, 0.0) is None
-    assert parse(parser, b"x = 1\n", 1.0)
+    assert parser.parse(b"x = 1\n", 1.0)
+    assert parser.parse(b"x = 1\n" * 2000, 0.0) is None
+    assert parser.parse(b"x = 1\n", 1.0)
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.floats(0, 1),
+        st.integers(0, 12),
+        st.sampled_from(
+            ["", "x", " ", "\n", "\n    ", "(", ")", "]", "{", "'", '"""', "# ", "def f(a):\n", "é漢", "=="]
+        ),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize("language", ["python", "javascript", "rust"])
+@settings(max_examples=150, deadline=None)
+@given(edits=EDITS)
+def test_parsing_what_was_edited_gives_the_tree_of_parsing_it_anew(language: str, edits: list[Any]) -> None:
+    grammar = grammar_of(language)
+    kept = parser_of(grammar) if grammar else None
+    assert kept
+    source = FILLER * 8 if language == "python" else "function f(a) { return [a, 'b'] }\n" * 20
+    for where, removed, inserted in edits:
+        at = int(where * len(source))
+        source = source[:at] + inserted + source[at + removed :]
+        anew = present(WindowParser(kept._parser).parse(source.encode(), 5.0)).root_node
+        is_whole, tree = not anew.has_error, str(anew)
+        edited = present(kept.parse(source.encode(), 5.0)).root_node
+        assert edited.has_error != is_whole
+        assert str(edited) == tree or not is_whole  # what is made of errors may differ
+
+
+def present(tree: Any) -> Any:
+    assert tree is not None
+    return tree
 
 
 @pytest.mark.usefixtures("unhurried")
