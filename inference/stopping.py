@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _TAB_WIDTH = 8
 _OPENERS = (":", "{", "(", "[")
@@ -111,6 +112,7 @@ def _end_of_scope(text: str, line_prefix: str, closer: str, is_block: bool) -> i
     return None
 
 
+@lru_cache(maxsize=16)
 def _open_brackets(line_prefix: str) -> int:
     """How many brackets are open at the end of a line's beginning."""
     depth = 0

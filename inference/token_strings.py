@@ -10,6 +10,9 @@ from collections import OrderedDict
 from inference.drafting import as_string
 from inference.tokenizer import TextTokenizer
 
+_NEAR = 2000
+"""Characters at the end of a growing text within which a place is looked for where it can be tokenised apart."""
+
 _KEPT = 32
 """Texts: those of the other files, and of both sides of the cursor in a few places."""
 
@@ -35,7 +38,11 @@ class TokenStrings:
 
     def growing(self, text: str) -> str:
         """The same for a text that is being typed at its end: only its last lines are tokenised again."""
-        seam = self._tokenizer.last_seam(text)
+        seam = self._tokenizer.last_seam(text[-_NEAR:])
+        if seam:
+            seam += max(0, len(text) - _NEAR)
+        else:  # in a text of another script, say; a token more or less at one place does no harm here
+            seam = text.rfind("\n", 0, len(text) - _NEAR // 4) + 1
         head = text[:seam]
         if head != self._head:
             if self._head and head.startswith(self._head):  # lines more: both end where texts may be cut

@@ -69,6 +69,9 @@ class Document:
         self._encoding = encoding
         self._lines = split_lines(text)
         self._text: str | None = text
+        self._known_start = (0, 0)
+        """A line, and the index into the text where it begins: of the newest edit or cursor, near which the next is."""
+
         self.edited_at: int | None = None
         """Index into the text where the last edit ends, if it was one of a part: probably the cursor's."""
 
@@ -90,7 +93,7 @@ class Document:
     def snapshot(self, position: Position) -> Snapshot:
         """The text with the cursor at `position`, clamped to the document."""
         line, column = self._locate(position)
-        offset = sum(map(len, self._lines[:line])) + column
+        offset = self._start_of(line) + column
         return Snapshot(self.uri, self.language, self.version, self.text, offset)
 
     def position_at(self, offset: int) -> Position:
@@ -107,7 +110,7 @@ class Document:
         first, first_column = self._locate(start)
         last, last_column = self._locate(end)
         # Editors put a closing bracket or quote behind the cursor: with the opening one, or in an edit of its own.
-        at = sum(map(len, self._lines[:first])) + first_column
+        at = self._start_of(first) + first_column  # nothing of what is in front of that line will change
         if text not in _CLOSERS or at != self.edited_at or (last, last_column) != (first, first_column):
             self.edited_at = at + len(text) - (text in _PAIRS)
         removed = "".join(self._lines[first : last + 1])[first_column : last_column - len(self._lines[last]) or None]
@@ -115,19 +118,32 @@ class Document:
         segment = self._lines[first][:first_column] + text + self._lines[last][last_column:]
         if first > 0 and segment.startswith("\n") and self._lines[first - 1].endswith("\r"):
             first -= 1  # a carriage return and a line feed that the edit brings together become one line end
+            self._known_start = (first, self._start_of(first))
             segment = self._lines[first] + segment
         lines = split_lines(segment)
         if last + 1 < len(self._lines):
             lines.pop()  # the empty rest: here the next line follows
         self._lines[first : last + 1] = lines
-        self._text = None
+        if self._text is not None:  # of many lines, joining takes many times as long
+            self._text = self._text[:at] + text + self._text[at + len(removed) :]
         return edit
 
     def replace_all(self, text: str) -> None:
         """Replace the whole text."""
         self._lines = split_lines(text)
         self._text = text
+        self._known_start = (0, 0)
         self.edited_at = None
+
+    def _start_of(self, line: int) -> int:
+        """The index into the text where a line begins."""
+        known, start = self._known_start
+        if line >= known:
+            start += sum(map(len, self._lines[known:line]))
+        else:
+            start -= sum(map(len, self._lines[line:known]))
+        self._known_start = (line, start)
+        return start
 
     def _locate(self, position: Position) -> tuple[int, int]:
         """Line number and index into that line, clamped to the document."""
@@ -184,6 +200,9 @@ class Documents:
 
 def split_lines(text: str) -> list[str]:
     """Lines with their ends, then the rest behind the last line end (maybe empty): always at least one item."""
+    if "\r" not in text:
+        *whole, rest = text.split("\n")
+        return [*(line + "\n" for line in whole), rest]
     lines = _LINE.findall(text)
     if not lines or lines[-1].endswith(("\r", "\n")):
         lines.append("")

@@ -36,6 +36,9 @@ _DEFINITION_LINE = re.compile(rf"^{_DEFINITION.pattern}", re.MULTILINE)
 _MOST_SEARCHED = 100_000
 """Characters in front of a window that are searched for the beginning of a string or a comment: 2,500 lines."""
 
+_SPARED = 20
+"""How many texts are not tried that are half the same as one that took too long: a few keys' worth."""
+
 _MOST_LONG_TEXTS, _LONGEST_LINE = 300, 120
 """How many beginnings are looked at among them, and characters of the line in front of each: more is noise."""
 
@@ -106,12 +109,17 @@ class WindowParser:
         self._parser = parser
         self._source = b""
         self._tree: Tree | None = None
+        self._too_slow = b""
+        self._spared = 0
 
     def parse(self, source: bytes, budget_s: float) -> Tree | None:
         """The tree of `source`, or None where it takes longer than `budget_s` seconds of this thread's processor time.
 
         It may not be used any more when the next one has been asked for.
         """
+        if self._spared and 2 * sum(_in_common(self._too_slow, source)) > max(len(self._too_slow), len(source)):
+            self._spared -= 1
+            return None
         deadline = time.thread_time() + budget_s
 
         def read(offset: int, point: object) -> bytes:
@@ -131,6 +139,7 @@ class WindowParser:
         except ValueError:
             self._parser.reset()
             self._source, self._tree = b"", None  # which has been told of an edit that came to nothing
+            self._too_slow, self._spared = source, _SPARED
             return None
         self._source, self._tree = source, tree
         return tree
@@ -138,14 +147,19 @@ class WindowParser:
     def _edited(self, source: bytes) -> Tree | None:
         """The newest tree, told where `source` differs; None where too little is the same."""
         old, tree = self._source, self._tree
-        same = _common(old, source)
-        rest = min(len(old), len(source)) - same
-        behind = _common(old[len(old) - rest :][::-1], source[len(source) - rest :][::-1])
+        same, behind = _in_common(old, source)
         if tree is None or same + behind < len(source) // 2:
             return None
         ends = len(old) - behind, len(source) - behind
         tree.edit(same, *ends, _point(old, same), _point(old, ends[0]), _point(source, ends[1]))
         return tree
+
+
+def _in_common(old: bytes, new: bytes) -> tuple[int, int]:
+    """How many bytes are the same at both beginnings, and how many of the rest at both ends."""
+    same = _common(old, new)
+    rest = min(len(old), len(new)) - same
+    return same, _common(old[len(old) - rest :][::-1], new[len(new) - rest :][::-1])
 
 
 def _common(one: bytes, other: bytes) -> int:

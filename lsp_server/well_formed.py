@@ -18,7 +18,9 @@ The same as for telling what kind of place it is: what was parsed for that is on
 _BUDGET_S = 0.0015
 """Of processor time, for each parse."""
 
-_MOST_ERRORS = 50
+_MOST_ERRORS = 20
+"""With more there is nothing to be told: it is no code, or not of this language."""
+
 _LINE_ENDS = (":", ": pass", ",", " {", ";")
 _OPENERS = "([{"
 
@@ -46,10 +48,10 @@ def _parses_with(cursor: Cursor, text: str) -> bool | None:
         if around is None:
             return None
         errors = _errors(parser, around.before + text + around.after)
-        if errors == 0:
-            return True
         if errors is None:
             continue
+        if errors in {0, _MOST_ERRORS}:
+            return None if errors else True
         finished = _finished(cursor, around)
         if any(_errors(parser, before + text + after) == 0 for before, after in finished):
             return True  # the brackets behind the cursor are the editor's, and the line goes on behind them
@@ -73,7 +75,7 @@ def _errors(parser: WindowParser, source: str) -> int | None:
         node = nodes.pop()
         count += node.is_error or node.is_missing
         nodes += [child for child in node.children if child.has_error]
-    return count
+    return min(count, _MOST_ERRORS)
 
 
 def _finished(cursor: Cursor, around: Window) -> list[tuple[str, str]]:

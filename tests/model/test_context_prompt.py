@@ -221,6 +221,7 @@ def engine(patience_s: float | None) -> LocalEngine:
     one = LocalEngine("tiny", model, TextTokenizer(backend, row.control_tokens), row, About(patience_s=patience_s))
     one.model.pace.record = lambda tokens, seconds: None  # type: ignore[method-assign]
     one.model.pace._seconds = {1: 0.06, 16: 0.07, 48: 0.12}
+    one.model.pace._sizes = sorted(one.model.pace._seconds)
     return one
 
 

@@ -57,6 +57,7 @@ class Small:
 def paced(engine: LocalEngine) -> LocalEngine:
     engine.model.pace.record = lambda tokens, seconds: None  # type: ignore[method-assign]
     engine.model.pace._seconds = dict(PACE)
+    engine.model.pace._sizes = sorted(engine.model.pace._seconds)
     engine.model.pace._load = 1.0
     return engine
 

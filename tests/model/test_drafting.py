@@ -178,6 +178,7 @@ def slow_engine(patience_s: float | None) -> LocalEngine:
     one = LocalEngine("tiny", model, tokenizer, STARCODER, About(patience_s=patience_s))
     one.model.pace.record = lambda tokens, seconds: None  # type: ignore[method-assign]
     one.model.pace._seconds = {1: 0.06, 16: 0.07, 48: 0.12}
+    one.model.pace._sizes = sorted(one.model.pace._seconds)
     return one
 
 
@@ -198,6 +199,7 @@ def test_prefill_steps_are_as_long_as_a_cancel_may_take() -> None:
     assert one._chunk() == 32
     assert one._awaited_chunk() > one._chunk(), "a completion is interrupted within its steps"
     one.model.pace._seconds = {1: 0.001, 64: 0.005, 256: 0.014}
+    one.model.pace._sizes = sorted(one.model.pace._seconds)
     assert one._chunk() == 256
 
 

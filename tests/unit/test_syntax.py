@@ -333,6 +333,10 @@ def test_what_takes_too_long_to_parse_is_given_up_and_the_next_text_is_parsed() 
     assert parser.parse(b"x = 1\n", 1.0)
     assert parser.parse(b"x = 1\n" * 2000, 0.0) is None
     assert parser.parse(b"x = 1\n", 1.0)
+    assert parser.parse(b"x = 1\n" * 2001, 1.0) is None, "much like the one that took too long"
+    for _ in range(30):
+        parser.parse(b"x = 1\n" * 2001, 1.0)
+    assert parser.parse(b"x = 1\n" * 2001, 1.0), "tried again after a while"
 
 
 EDITS = st.lists(
