@@ -83,6 +83,16 @@ class Feedback:
         if is_elsewhere and not is_at:
             self._end_live(Verdict.REJECTED, now_s)
 
+    def accepted(self, uri: str, now_s: float) -> None:
+        """A client says that the person has accepted what is shown there; most leave that to be told from the edit.
+
+        Before the edit or after it: it counts once.
+        """
+        if (live := self._live) and live.uri == uri and live.accepted_from is None:
+            live.saved += len(live.rest) - 1
+            self._live = None
+            self._settle(live, Verdict.ACCEPTED, now_s)
+
     def forgotten(self, uri: str, now_s: float) -> None:
         """A document was closed, or its whole text replaced."""
         if self._live and self._live.uri == uri:

@@ -23,12 +23,15 @@ _CREATE_TIMEOUT_S = 2.0
 class LoadProgress:
     """Follows one model host on behalf of one connection; made inside the event loop.
 
-    `tell` shows one sentence to the person.
+    `tell` shows one sentence to the person; `changed` is called at each status.
     """
 
-    def __init__(self, server: LanguageServer, tell: Callable[[str, types.MessageType], None]) -> None:
+    def __init__(
+        self, server: LanguageServer, tell: Callable[[str, types.MessageType], None], changed: Callable[[], None]
+    ) -> None:
         self._server = server
         self._tell = tell
+        self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[Status] = asyncio.Queue()
         self._token: str | None = None
@@ -52,6 +55,7 @@ class LoadProgress:
         while True:
             status = await self._queue.get()
             try:
+                self._changed()
                 await self._show(status)
             except Exception:
                 log.exception("could not announce %s", status)

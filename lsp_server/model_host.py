@@ -36,6 +36,14 @@ class ModelHost:
         """Load the model that `settings` name, unless it is loaded or loading already; a failed one is tried again."""
         spec = ModelSpec(**settings.model_dump())
         if spec != self._spec or self.status.phase == "failed":
-            self._spec = spec
-            self.generation += 1
-            self.worker.load(self._make_loader(spec))
+            self._load(spec)
+
+    def restart(self) -> None:
+        """Load the same model again: its files may have changed, or it has gone astray."""
+        if self._spec:
+            self._load(self._spec)
+
+    def _load(self, spec: ModelSpec) -> None:
+        self._spec = spec
+        self.generation += 1
+        self.worker.load(self._make_loader(spec))

@@ -36,6 +36,7 @@ class FimdProtocol(LanguageServerProtocol):
         self.documents = Documents()
         self.notebooks = Notebooks(self.documents)
         self.client_shows_ghost_text = False
+        self.client_shows_status = False
         self._initialized = False
 
     def receive(self, body: bytes) -> None:
@@ -70,11 +71,12 @@ class FimdProtocol(LanguageServerProtocol):
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         ghost_text = wire.shows_ghost_text(message.get("params"))
+        status = wire.shows_status(message.get("params"))
         wire.normalise(message)
         structured = cast(Any, self.structure_message(message))
         if message.get("method") == types.INITIALIZE:
             self._initialized = True
-            self.client_shows_ghost_text = ghost_text
+            self.client_shows_ghost_text, self.client_shows_status = ghost_text, status
         self.handle_message(structured)
 
     def _refusal(self, method: object) -> tuple[types.ErrorCodes, str] | None:

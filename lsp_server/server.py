@@ -29,8 +29,11 @@ from lsp_server.machine import peak_bytes
 from lsp_server.model_host import ModelHost
 from lsp_server.position_encoding import PositionEncoding
 from lsp_server.protocol import FimdProtocol
+from lsp_server.remote_control import COMMANDS as CONTROLS
+from lsp_server.remote_control import RemoteControl
 from lsp_server.settings import Layer, Settings, merge
 from lsp_server.shown import Offer, Outcome
+from lsp_server.status_report import METHOD, StatusReport
 from lsp_server.usage import Usage, user_file
 from lsp_server.version import VERSION
 
@@ -60,11 +63,16 @@ class FimdServer(LanguageServer):
         self._layers = layers
         self._options = self._changed = Layer("editor settings", {})
         self._overrides = overrides or Layer("command line", {})
+        self._session = Layer("this session", {})
         self._told: set[str] = set()
         self.usage = Usage(user_file())
         self.completer = Completer(
             host, Settings(), lambda uri: self.protocol.notebooks.others(uri, self._serves), self._settled
         )
+        self.status = StatusReport(
+            lambda: host.status, lambda: self.completer.settings, lambda report: self.protocol.notify(METHOD, report)
+        )
+        self.control = RemoteControl(self.override, self._restart, self.completer.feedback, self.status, self.tell)
         self.assistant = Assistant(self, host, self.protocol.documents, self._serves, self.tell)
         self.exit_code = 1
         self.stop_event = threading.Event()
@@ -151,12 +159,25 @@ class FimdServer(LanguageServer):
         section = _section(settings)
         if section.keys() & Settings.model_fields.keys():
             self._changed = Layer("editor settings", section)
-            self._configure()
-            self.completer.settings_changed()
-            self.host.use(self.completer.settings.model)
+            self._reconfigured()
+
+    def override(self, layer: Layer) -> None:
+        """Take over what the person has chosen for this session, which lies above everything else."""
+        self._session = layer
+        self._reconfigured()
+
+    def _restart(self) -> None:
+        self.host.restart()
+        self.status.announce()
+
+    def _reconfigured(self) -> None:
+        self._configure()
+        self.completer.settings_changed()
+        self.host.use(self.completer.settings.model)
+        self.status.announce()
 
     def _configure(self) -> None:
-        settings, problems = merge(*self._layers, self._options, self._changed, self._overrides)
+        settings, problems = merge(*self._layers, self._options, self._changed, self._overrides, self._session)
         for problem in problems:
             if problem not in self._told:
                 self._told.add(problem)
@@ -185,8 +206,9 @@ class FimdServer(LanguageServer):
             start, end = (document.snapshot(_position(at)).offset for at in (place.start, place.end))
             snapshot = cursors.with_selection(snapshot, start, end, typed)
         invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-        suggestion = await self.completer.suggest(snapshot, invoked=invoked)
-        others = await self.completer.alternatives(snapshot, suggestion) if suggestion and invoked else []
+        with self.status.busy():
+            suggestion = await self.completer.suggest(snapshot, invoked=invoked)
+            others = await self.completer.alternatives(snapshot, suggestion) if suggestion and invoked else []
         if suggestion is None or not self._is_current(document, snapshot):
             return []
         self.completer.shown(snapshot, suggestion)
@@ -252,7 +274,8 @@ def _register(server: FimdServer) -> None:
 
     @server.feature(types.INITIALIZED)
     async def initialized(params: types.InitializedParams) -> None:
-        server.background.add(LoadProgress(server, server.tell).follow(server.host))
+        server.status.is_wanted = server.protocol.client_shows_status
+        server.background.add(LoadProgress(server, server.tell, server.status.announce).follow(server.host))
         server.host.use(server.completer.settings.model)
 
     @server.feature(types.EXIT)
@@ -305,7 +328,7 @@ def _register_documents(server: FimdServer) -> None:
 
 
 def _register_assistant(server: FimdServer) -> None:
-    """Tie code actions and their commands to the server."""
+    """Tie code actions and all commands to the server."""
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, _CODE_ACTIONS)
     def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
@@ -317,6 +340,11 @@ def _register_assistant(server: FimdServer) -> None:
     async def statistics(params: types.ExecuteCommandParams) -> dict[str, Any]:
         return server.statistics()
 
+    async def control(params: types.ExecuteCommandParams) -> dict[str, str]:
+        return server.control.run(params)
+
+    for name in CONTROLS:
+        server.command(name)(control)
     for name in COMMANDS:
         server.command(name)(execute)
     server.command("fimd.statistics")(statistics)

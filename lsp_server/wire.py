@@ -42,6 +42,12 @@ def shows_ghost_text(initialize_params: object) -> bool:
     return "inlineCompletion" in _mapping(_mapping(_mapping(initialize_params).get("capabilities")).get("textDocument"))
 
 
+def shows_status(initialize_params: object) -> bool:
+    """Whether the client asks for `fimd/status` with the capability `experimental.fimd.status`."""
+    experimental = _mapping(_mapping(_mapping(initialize_params).get("capabilities")).get("experimental"))
+    return _mapping(experimental.get("fimd")).get("status") is True
+
+
 def _trigger_kind_repaired(context: dict[str, Any]) -> dict[str, Any]:
     kind = context.get("triggerKind")
     if isinstance(kind, bool) or kind not in (INVOKED, AUTOMATIC):

@@ -66,6 +66,37 @@ def smoke(out: Path = BUILD / "smoke") -> None:
 
 
 @app.command()
+def ablate(
+    minutes: Annotated[float, typer.Option(help="For each variant.")] = 4.0,
+    corpus: Annotated[Path, typer.Option(help="Where `corpus` and `tokenizer` have put theirs.")] = BUILD,
+    out: Path = BUILD / "ablations",
+) -> None:
+    """Compare shapes, tokenizers and recipes at equal time; goes on where it was stopped. Prints a table."""
+    from training import ablations
+
+    for line in ablations.run(corpus, out, minutes):
+        typer.echo(line)
+
+
+@app.command()
+def curves(
+    logs: Annotated[list[Path], typer.Argument(help="The `log.jsonl` of each run.")],
+    name: Annotated[list[str], typer.Option("--name", help="What to call it; one for each.")],
+    tokens: Annotated[int, typer.Option(help="About how many tokens a step has.")] = 4096,
+    out: Path = Path("training/curves.png"),
+) -> None:
+    """Draw what runs have logged; needs the extra `bench`."""
+    from training import curves as curves_step
+
+    if len(name) != len(logs):
+        raise typer.BadParameter("give --name once for each log")
+    try:
+        curves_step.draw(logs, name, tokens, out)
+    except ImportError as error:
+        raise typer.BadParameter(f"{error}: pip install 'fimd[bench]'") from error
+
+
+@app.command()
 def export(out: Path = BUILD, to: Path = Path("inference/embedded"), run: str = "run") -> None:
     """Pack the trained model into int8 rows where the package ships it."""
     from training import export as export_step

@@ -45,6 +45,9 @@ class Recipe:
 
     muon_rate: float = 0.02
     adamw_rate: float = 3e-3
+    has_muon: bool = True
+    """Whether Muon learns the matrices; else AdamW learns everything."""
+
     rate: float = 1.0
     """Factor on both rates: less for a model that goes on from another."""
 
@@ -171,12 +174,12 @@ def _load_packed(model: GPTBigCodeForCausalLM, folder: Path) -> None:
 
 def _optimizers(model: GPTBigCodeForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "wte" not in name and "wpe" not in name]
-    chosen = set(map(id, matrices))
+    chosen = set(map(id, matrices)) if recipe.has_muon else set[int]()
     rest = [p for p in model.parameters() if id(p) not in chosen]
-    return [
-        torch.optim.Muon(matrices, lr=recipe.muon_rate, weight_decay=0.01, momentum=0.95),
-        torch.optim.AdamW(rest, lr=recipe.adamw_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
-    ]
+    adamw = torch.optim.AdamW(rest, lr=recipe.adamw_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    if not recipe.has_muon:
+        return [adamw]
+    return [torch.optim.Muon(matrices, lr=recipe.muon_rate, weight_decay=0.01, momentum=0.95), adamw]
 
 
 def _rate(step: int, recipe: Recipe) -> float:

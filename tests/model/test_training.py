@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 from importlib.metadata import Distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from inference.checkpoints import embedded
 from inference.checkpoints.embedded import pack_rows, unpack_rows
 from inference.errors import ModelInvalidError
 from tests.model.reference import logits_after
-from training import corpus, export, samples, tokenizer, train
+from training import ablations, corpus, export, samples, tokenizer, train
 from training.corpus import SourceFile
 
 LINES = [f"    value_{number} = compute(value_{number - 1}, limit={number})" for number in range(1, 400)]
@@ -303,3 +304,30 @@ def test_the_tokenizer_of_version_1_gets_a_file_separator(built: Path, tmp_path:
     assert tokenizer.taken(tmp_path).token_to_id("<filename>") is None
     expected = Tokenizer.from_file(str(built / "tokenizer.json")).get_vocab()
     assert tokenizer.taken(tmp_path).get_vocab() == expected
+
+
+def test_variants_are_compared_at_equal_time_and_a_stopped_comparison_goes_on(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {"length": 64, "width": 32, "layers": 1, "heads": 2, "batch": 2, "warmup_steps": 2}
+    variants = (
+        ablations.Variant("tiny", tiny),
+        ablations.Variant("AdamW", {**tiny, "has_muon": False}),
+        ablations.Variant("fewer words", tiny, vocabulary=280),
+    )
+    table = list(ablations.run(built, tmp_path, 0.01, variants))
+    assert [row.split("|")[1].strip() for row in table[2:]] == [one.name for one in variants]
+    assert all(float(row.split("|")[4]) > 0 for row in table[2:])
+    (tmp_path / "AdamW" / "figures.json").unlink()
+    trained: list[str] = []
+    whole = ablations._trained
+
+    def counted(variant: ablations.Variant, *where: Any) -> dict[str, float]:
+        trained.append(variant.name)
+        return whole(variant, *where)
+
+    monkeypatch.setattr(ablations, "_trained", counted)
+    (tmp_path / "AdamW" / "run" / "state.pt").unlink()
+    again = list(ablations.run(built, tmp_path, 0.01, variants))
+    assert trained == ["AdamW"]
+    assert again[2] == table[2]

@@ -158,3 +158,18 @@ async def test_a_damaged_feedback_file_disturbs_nobody(damaged: Path) -> None:
         await end(client)
         assert not [note for note in client.notifications if note["method"] == "window/showMessage"]
     assert counted(damaged)["accepted"] == 1
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+async def test_acceptance_that_a_client_tells_of_counts_once(state: Path, is_told_first: bool) -> None:
+    async with connected(text="value + 1") as client:
+        client.open("x = \n")
+        assert await client.items(0, 4)
+        told = {"command": "fimd.accepted", "arguments": [URI]}
+        if is_told_first:
+            await client.result("workspace/executeCommand", told)
+        client.insert(0, 4, "value + 1")
+        if not is_told_first:
+            await client.result("workspace/executeCommand", told)
+        await end(client)
+    assert counted(state) == {"shown": 1, "accepted": 1, "saved_characters": 8}
