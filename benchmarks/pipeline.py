@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 
-from inference.spinning import spin_briefly
+from lsp_server.spinning import spin_briefly
 
 spin_briefly()  # as the daemon does, before torch is imported
 

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from inference.spinning import spin_briefly
 from lsp_server.commands.options import flags
+from lsp_server.spinning import spin_briefly
 from lsp_server.version import VERSION
 
 app = typer.Typer(

@@ -68,7 +68,10 @@ class Document:
         self.version = version
         self._encoding = encoding
         self._lines = split_lines(text)
-        self._text: str | None = text
+        self._text = text
+        self._since: list[Edit] = []
+        """What was done since then: the first edit, and the last where there were more."""
+
         self._known_start = (0, 0)
         """A line, and the index into the text where it begins: of the newest edit or cursor, near which the next is."""
 
@@ -80,9 +83,13 @@ class Document:
 
     @property
     def text(self) -> str:
-        """The whole text; joined once per version."""
-        if self._text is None:
+        """The whole text; made anew once a version."""
+        if len(self._since) == 1:  # a key: of many lines, joining takes many times as long
+            [edit] = self._since
+            self._text = self._text[: edit.start] + edit.text + self._text[edit.end :]
+        elif self._since:
             self._text = "".join(self._lines)
+        self._since.clear()
         return self._text
 
     @property
@@ -124,14 +131,14 @@ class Document:
         if last + 1 < len(self._lines):
             lines.pop()  # the empty rest: here the next line follows
         self._lines[first : last + 1] = lines
-        if self._text is not None:  # of many lines, joining takes many times as long
-            self._text = self._text[:at] + text + self._text[at + len(removed) :]
+        self._since = [*self._since[:1], edit]  # two say enough: many
         return edit
 
     def replace_all(self, text: str) -> None:
         """Replace the whole text."""
         self._lines = split_lines(text)
         self._text = text
+        self._since.clear()
         self._known_start = (0, 0)
         self.edited_at = None
 

@@ -89,7 +89,7 @@ class Feedback:
         Before the edit or after it: it counts once.
         """
         if (live := self._live) and live.uri == uri and live.accepted_from is None:
-            live.saved += len(live.rest) - 1
+            live.saved += max(0, len(live.text) - max(live.done, live.foreign) - 1)
             self._live = None
             self._settle(live, Verdict.ACCEPTED, now_s)
 

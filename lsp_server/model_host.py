@@ -32,6 +32,11 @@ class ModelHost:
         """What the model is doing now."""
         return self.worker.status
 
+    @property
+    def model_name(self) -> str:
+        """Name of the model that was asked for last, by whichever window; empty for none yet."""
+        return self._spec.name if self._spec else ""
+
     def use(self, settings: ModelSettings) -> None:
         """Load the model that `settings` name, unless it is loaded or loading already; a failed one is tried again."""
         spec = ModelSpec(**settings.model_dump())

@@ -83,26 +83,34 @@ class _Written:
 
     def __init__(self) -> None:
         self._texts: _Texts | None = None
-        self._start = ""
+        self._start: str = ""
         self._names: list[str] = []
+        self._is_complete = False
+        """Whether nothing was left out for being too much: only then are a longer beginning's names among them."""
 
     def beginning_with(self, start: str, texts: _Texts) -> Iterator[str]:
         """Names that begin with `start`, not empty, the most frequent first."""
-        if not self._start or not start.startswith(self._start) or texts != self._texts:
+        is_narrower = self._is_complete and bool(self._start) and start.startswith(self._start)
+        if not (is_narrower or start == self._start) or texts != self._texts:
             self._texts, self._start = texts, start
-            self._names = [name for name, _ in _counted(start, texts).most_common()]
+            counts, self._is_complete = _counted(start, texts)
+            self._names = [name for name, _ in counts.most_common()]
         return (name for name in self._names if name.startswith(start))
 
 
 _WRITTEN = _Written()
 
 
-def _counted(start: str, texts: _Texts) -> Counter[str]:
+def _counted(start: str, texts: _Texts) -> tuple[Counter[str], bool]:
+    """How often each name that begins with `start` is written, and whether all of the texts was looked through."""
     counts: Counter[str] = Counter()
+    is_complete = True
     within = texts.before.count(_DOCSTRING) % 2 if texts.language == "python" else 0
     for text, starts_within in ((texts.before, 0), (texts.behind, within), *((other, 0) for other in texts.others)):
-        counts.update(islice(_written_in(text, start, texts.language, starts_within), _MOST_FOUND))
-    return counts
+        found = list(islice(_written_in(text, start, texts.language, starts_within), _MOST_FOUND))
+        counts.update(found)
+        is_complete = is_complete and len(found) < _MOST_FOUND
+    return counts, is_complete
 
 
 def _written_in(text: str, start: str, language: str, starts_within: int) -> Iterator[str]:

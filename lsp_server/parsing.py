@@ -52,7 +52,7 @@ class Window:
 
 
 def window(cursor: Cursor, grammar: Grammar, most_before: int, most_after: int) -> Window | None:
-    """The window of at most so many characters before and behind the cursor, of whole lines.
+    """The window of at most so many characters before the cursor's line, and behind the cursor, of whole lines.
 
     None where the cursor's line alone is longer.
     """
@@ -117,7 +117,7 @@ class WindowParser:
 
         It may not be used any more when the next one has been asked for.
         """
-        if self._spared and 2 * sum(_in_common(self._too_slow, source)) > max(len(self._too_slow), len(source)):
+        if self._spared and self._is_like_what_was_too_slow(source):
             self._spared -= 1
             return None
         deadline = time.thread_time() + budget_s
@@ -143,6 +143,12 @@ class WindowParser:
             return None
         self._source, self._tree = source, tree
         return tree
+
+    def _is_like_what_was_too_slow(self, source: bytes) -> bool:
+        """Whether a source is about as long, and half the same: a smaller window may still be quick enough."""
+        longest = max(len(self._too_slow), len(source))
+        is_as_long = 10 * min(len(self._too_slow), len(source)) > 9 * longest
+        return is_as_long and 2 * sum(_in_common(self._too_slow, source)) > longest
 
     def _edited(self, source: bytes) -> Tree | None:
         """The newest tree, told where `source` differs; None where too little is the same."""

@@ -1,7 +1,8 @@
 """Commands that a client's own menu or keys may send: `workspace/executeCommand` with `fimd.…`.
 
-What they change holds for this connection and until it ends, above all settings. Each answers with the report of
-`status_report`; a wrong argument with one sentence for the person, and nothing changes.
+What they change holds for this connection and until it ends, above all settings; but the model is shared, and changes
+for all. Each answers with the report of `status_report`; a wrong argument with one sentence for the person, and nothing
+changes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ TOGGLE, RESTART, SELECT_MODEL, STATUS, ACCEPTED = (
     "fimd.accepted",
 )
 COMMANDS = (TOGGLE, RESTART, SELECT_MODEL, STATUS, ACCEPTED)
+
+_NEEDED = {
+    TOGGLE: "a language id or nothing",
+    SELECT_MODEL: "the name of a model",
+    ACCEPTED: "the address of a document",
+}
 
 
 class RemoteControl:
@@ -52,7 +59,7 @@ class RemoteControl:
     def run(self, params: types.ExecuteCommandParams) -> dict[str, str]:
         """Carry out one of `COMMANDS`."""
         argument = _only_text(params.arguments)
-        if params.command == TOGGLE:
+        if params.command == TOGGLE and (argument or not params.arguments):
             self._toggle(argument)
         elif params.command == RESTART:
             self._restart()
@@ -62,8 +69,7 @@ class RemoteControl:
         elif params.command == ACCEPTED and argument:
             self._feedback.accepted(argument, time.monotonic())
         elif params.command != STATUS:
-            needed = "the name of a model" if params.command == SELECT_MODEL else "the address of a document"
-            self._tell(f"{params.command} needs {needed} as its argument", types.MessageType.Warning)
+            self._tell(f"{params.command} needs {_NEEDED[params.command]} as its argument", types.MessageType.Warning)
         return self._status.now()
 
     def _toggle(self, language: str) -> None:

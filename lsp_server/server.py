@@ -70,7 +70,7 @@ class FimdServer(LanguageServer):
             host, Settings(), lambda uri: self.protocol.notebooks.others(uri, self._serves), self._settled
         )
         self.status = StatusReport(
-            lambda: host.status, lambda: self.completer.settings, lambda report: self.protocol.notify(METHOD, report)
+            host, lambda: self.completer.settings, lambda report: self.protocol.notify(METHOD, report)
         )
         self.control = RemoteControl(self.override, self._restart, self.completer.feedback, self.status, self.tell)
         self.assistant = Assistant(self, host, self.protocol.documents, self._serves, self.tell)
@@ -171,9 +171,14 @@ class FimdServer(LanguageServer):
         self.status.announce()
 
     def _reconfigured(self) -> None:
+        before = self.completer.settings.model
         self._configure()
         self.completer.settings_changed()
-        self.host.use(self.completer.settings.model)
+        # The model is shared: another window may have chosen one since, which a change of anything else leaves alone.
+        if self.completer.settings.model != before or (
+            self.completer.settings.enabled and self.host.status.phase == "failed"
+        ):
+            self.host.use(self.completer.settings.model)
         self.status.announce()
 
     def _configure(self) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from inference.worker import Status
+from lsp_server.model_host import ModelHost
 from lsp_server.settings import Settings
 
 METHOD = "fimd/status"
@@ -25,28 +25,28 @@ class StatusReport:
     """One connection's view of the daemon.
 
     Args:
-        status: gives what the model is doing.
+        host: the model.
         settings: gives those of the connection.
         send: sends a notification's parameters to the client.
     """
 
     def __init__(
-        self, status: Callable[[], Status], settings: Callable[[], Settings], send: Callable[[dict[str, str]], None]
+        self, host: ModelHost, settings: Callable[[], Settings], send: Callable[[dict[str, str]], None]
     ) -> None:
-        self._status, self.settings, self._send = status, settings, send
+        self._host, self.settings, self._send = host, settings, send
         self.is_wanted = False
         self._busy = 0
         self._told: dict[str, str] = {}
 
     def now(self) -> dict[str, str]:
-        """`phase` (loading, ready, busy, off or error), `message` for a person, and the `model` that is set."""
-        status, settings = self._status(), self.settings()
+        """`phase` (loading, ready, busy, off or error), `message` for a person, and the name of the `model`."""
+        status, settings = self._host.status, self.settings()
         phase, message = _PHASES[status.phase], status.message
         if not settings.enabled:
             phase, message = "off", "suggestions are off"
         elif phase == "ready" and self._told.get("phase") == "busy" and self._busy:
             phase = "busy"
-        return {"phase": phase, "message": message, "model": settings.model.name}
+        return {"phase": phase, "message": message, "model": self._host.model_name or settings.model.name}
 
     def announce(self) -> None:
         """Tell the client, if it wants to know and something has changed."""
@@ -70,6 +70,6 @@ class StatusReport:
 
     def _still_busy(self) -> None:
         report = {**self.now(), "phase": "busy"}
-        if self._status().phase == "ready" and self.settings().enabled and report != self._told:
+        if self._host.status.phase == "ready" and self.settings().enabled and report != self._told:
             self._told = report
             self._send(report)

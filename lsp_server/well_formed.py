@@ -19,7 +19,7 @@ _BUDGET_S = 0.0015
 """Of processor time, for each parse."""
 
 _MOST_ERRORS = 20
-"""With more there is nothing to be told: it is no code, or not of this language."""
+"""With as many there is nothing to be told, if it is so without the text too: no code, or not of this language."""
 
 _LINE_ENDS = (":", ": pass", ",", " {", ";")
 _OPENERS = "([{"
@@ -50,9 +50,9 @@ def _parses_with(cursor: Cursor, text: str) -> bool | None:
         errors = _errors(parser, around.before + text + around.after)
         if errors is None:
             continue
-        if errors in {0, _MOST_ERRORS}:
-            return None if errors else True
-        finished = _finished(cursor, around)
+        if errors == 0:
+            return True
+        finished = _finished(cursor, around) if errors < _MOST_ERRORS else []
         if any(_errors(parser, before + text + after) == 0 for before, after in finished):
             return True  # the brackets behind the cursor are the editor's, and the line goes on behind them
         without = [

@@ -68,8 +68,8 @@ _THREE = "Python, Java, JavaScript"
 # fmt: off
 CATALOG: tuple[CatalogRow, ...] = (
     # name, repository, format, parameters in 10⁹, context, published type, licence, languages
-    # It learnt from windows of single files of 512 tokens at most (`training/samples.py`), and has none to spare.
-    CatalogRow(EMBEDDED, "", "starcoder", 0.0053, 512, "int8", "apache-2.0", "Python", reads_other_files=False, uses_memory=True),
+    # It has learnt to read pieces of other files, but fills no more holes with them (`docs/other-files.md`).
+    CatalogRow(EMBEDDED, "", "starcoder", 0.0055, 1024, "int8", "apache-2.0", "Python", reads_other_files=False, uses_memory=True),
     CatalogRow("santacoder", "bigcode/santacoder", "santacoder", 1.12, 2048, "fp32", _OPENRAIL, _THREE),
     *(_santacoder(branch) for branch in ("mha", "no-fim", "fim", "stars", "fertility", "comments", "dedup-alt")),
     CatalogRow("gpt_bigcode-santacoder", "bigcode/gpt_bigcode-santacoder", "santacoder", 1.12, 2048, "fp16", _OPENRAIL, _THREE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from itertools import groupby
 from typing import Any
 
@@ -81,9 +82,15 @@ async def test_another_model_is_loaded_and_the_same_one_again() -> None:
         assert len(await client.items(0, 4, kind=1)) == 1
 
 
-@pytest.mark.parametrize("command", ["fimd.selectModel", "fimd.accepted"])
-@pytest.mark.parametrize("arguments", [[], [7], [None]])
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        *itertools.product(["fimd.selectModel", "fimd.accepted"], [[], [7], [None]]),
+        *itertools.product(["fimd.toggle"], [[7], [["python"]], [{"language": "python"}]]),
+    ],
+)
 async def test_a_wrong_argument_is_one_sentence_and_changes_nothing(command: str, arguments: list[object]) -> None:
     async with connected(text="value") as client:
-        assert (await run(client, command, *arguments))["model"] == "embedded"
+        answer = await run(client, command, *arguments)
+        assert (answer["model"], answer["phase"]) == ("embedded", "ready")
         await client.notification("window/showMessage", "as its argument")

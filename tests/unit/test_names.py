@@ -37,6 +37,12 @@ def test_names_found_while_a_word_is_typed_are_those_found_at_once(text: str, wo
     assert typed[-1] == at_once
 
 
+def test_a_name_is_found_though_too_many_others_begin_like_it() -> None:
+    text = "self.x = 1\n" * 2100 + "serve_everything()\n"
+    assert names(f"{text}se")[0] == "self"
+    assert names(f"{text}ser") == ("serve_everything",)
+
+
 def test_words_of_prose_are_no_names() -> None:
     assert names('"""Releasing things."""\n# Releases, too\nx.Rele', language="python") == ()
 
