@@ -44,7 +44,7 @@ def test_it_passes_its_own_check(engine: LocalEngine) -> None:
     [
         ("class Point:\n    def __init__(self, name, size):\n        self.name =", " name"),
         ("class Point:\n    def __init__(self, name, size):\n        self.name = name\n        self.", "size = size"),
-        ("try:\n    value = int(text)\nexcept", " ValueError:"),
+        ("def load(path):\n    with open(path) as", " f:"),
         ("if __name__ ==", ' "__main__":'),
     ],
 )
