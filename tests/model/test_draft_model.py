@@ -81,7 +81,7 @@ def test_guesses_that_are_right_save_passes_and_change_nothing(embedded: LocalEn
         written = [complete(engine, request) for engine in (alone, both)]
         assert written[0].text == written[1].text
         passes = [total + one.passes for total, one in zip(passes, written, strict=True)]
-    assert passes[1] < 0.6 * passes[0], passes
+    assert passes[1] < 0.75 * passes[0], passes
 
 
 def tiny() -> LocalEngine:
@@ -147,7 +147,7 @@ def test_a_small_model_that_fails_is_done_without(method: str, monkeypatch: pyte
 
 def test_after_a_rest_a_guess_costs_what_it_writes(embedded: LocalEngine) -> None:
     large = guided(tiny(), Small(engine=embedded))
-    before = CODE * 12
+    before = CODE * 8  # nowhere near where the prompt's left edge would move
     finished(large.prepare(Request(before, CODE * 12, max_tokens=64)))
     computed = embedded.forwarded_tokens
     written = complete(large, Request(before + "x", CODE * 12, max_tokens=6, max_lines=9, insist=True))

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
+from lsp_server.remote_control import COMMANDS as CONTROLS
 from tests.protocol.raw_client import URI, Message, RawClient
 from tests.protocol.scripted import connected
 
@@ -56,7 +57,7 @@ async def test_the_capabilities_name_them() -> None:
     async with connected() as client:
         again = (await client.reply(1))["result"]["capabilities"]
         assert again["codeActionProvider"]["codeActionKinds"] == ["", "refactor"]
-        commands = {"fimd.explain", "fimd.writeCode", "fimd.statistics"}
+        commands = {"fimd.explain", "fimd.writeCode", "fimd.statistics", *CONTROLS}
         assert set(again["executeCommandProvider"]["commands"]) == commands
 
 

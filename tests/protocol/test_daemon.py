@@ -137,16 +137,16 @@ async def test_two_editors_share_one_daemon_over_tcp() -> None:
         first, second = [RawClient(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(2)]
         for client in (first, second):
             await client.start()
-            client.open(SOURCE + "\n\nimport os\nos.path.")
+            client.open(SOURCE + "\n\ndef load(path):\n    with open(path) as")
         await first.ready()
         end = SOURCE.count("\n") + 3
-        answers = [await client.items(end, 8, kind=1) for client in (first, second)]
+        answers = [await client.items(end, 22, kind=1) for client in (first, second)]
         assert answers[0]
         assert answers[0] == answers[1]
         # One window closing must not close the other's.
         await first.result("shutdown", None)
         first.notify("exit", None)
-        assert await second.items(end, 8, kind=1) == answers[1]
+        assert await second.items(end, 22, kind=1) == answers[1]
     finally:
         process.terminate()
         await process.wait()
