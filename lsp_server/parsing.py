@@ -36,8 +36,11 @@ _DEFINITION_LINE = re.compile(rf"^{_DEFINITION.pattern}", re.MULTILINE)
 _MOST_SEARCHED = 100_000
 """Characters in front of a window that are searched for the beginning of a string or a comment: 2,500 lines."""
 
-_SPARED = 20
-"""How many texts are not tried that are half the same as one that took too long: a few keys' worth."""
+_MISSES, _SPARED = 3, 20
+"""Where so many texts in turn took too long that are half the same, how many more like them are not tried.
+
+That is a few keys' worth. One alone may have had bad luck: a grammar that was still on the disk, say.
+"""
 
 _MOST_LONG_TEXTS, _LONGEST_LINE = 300, 120
 """How many beginnings are looked at among them, and characters of the line in front of each: more is noise."""
@@ -110,7 +113,7 @@ class WindowParser:
         self._source = b""
         self._tree: Tree | None = None
         self._too_slow = b""
-        self._spared = 0
+        self._misses = self._spared = 0
 
     def parse(self, source: bytes, budget_s: float) -> Tree | None:
         """The tree of `source`, or None where it takes longer than `budget_s` seconds of this thread's processor time.
@@ -139,7 +142,8 @@ class WindowParser:
         except ValueError:
             self._parser.reset()
             self._source, self._tree = b"", None  # which has been told of an edit that came to nothing
-            self._too_slow, self._spared = source, _SPARED
+            self._misses = self._misses + 1 if self._is_like_what_was_too_slow(source) else 1
+            self._too_slow, self._spared = source, _SPARED if self._misses >= _MISSES else 0
             return None
         self._source, self._tree = source, tree
         return tree

@@ -62,6 +62,7 @@ _DRAFT_CHARS = 24_000
 """How much of each text drafts are taken from; twice that of what stands before the cursor."""
 
 _DRAFT_STRIDE = 8_000
+"""How far that text's beginning moves at a time, in characters."""
 
 
 @dataclass(frozen=True, slots=True)

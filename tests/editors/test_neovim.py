@@ -76,9 +76,9 @@ def test_an_answer_that_comes_too_late_is_never_written(tmp_path: Path, way: str
     with typing(tmp_path, "x = \n", way, step_s=0.1) as neovim:
         neovim.type("A")
         neovim.until(lambda: neovim.ghost() == "value + 1")
-        neovim.type("7<Tab>")
-        neovim.until(lambda: neovim.text()[0].startswith("x = 7"))
-        assert neovim.text() in (["x = 7\t"], ["x = 7"])
+        neovim.type("7<Tab>z")
+        line = neovim.until(lambda: next((line for line in neovim.text() if line.endswith("z")), ""))
+        assert "".join(line.split()) == "x=7z"  # Neovim itself may still draw, and so the key be taken for nothing
 
 
 @WAYS

@@ -332,8 +332,18 @@ def test_what_takes_too_long_to_parse_is_given_up_and_the_next_text_is_parsed() 
     assert parser
     assert parser.parse(b"x = 1\n", 1.0)
     assert parser.parse(b"x = 1\n" * 2000, 0.0) is None
-    assert parser.parse(b"x = 1\n", 1.0)
-    assert parser.parse(b"x = 1\n" * 2001, 1.0) is None, "much like the one that took too long"
+    assert parser.parse(b"x = 1\n" * 2001, 1.0), "once may be bad luck"
+
+
+def test_texts_that_take_too_long_again_and_again_are_spared_for_a_while() -> None:
+    grammar = grammar_of("python")
+    kept = parser_of(grammar) if grammar else None
+    assert kept
+    parser = WindowParser(kept._parser)
+    for count in range(2000, 2003):
+        assert parser.parse(b"x = 1\n" * count, 0.0) is None
+    assert parser.parse(b"x = 1\n", 1.0), "another one"
+    assert parser.parse(b"x = 1\n" * 2001, 1.0) is None, "much like those that took too long"
     for _ in range(30):
         parser.parse(b"x = 1\n" * 2001, 1.0)
     assert parser.parse(b"x = 1\n" * 2001, 1.0), "tried again after a while"

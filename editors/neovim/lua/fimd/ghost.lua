@@ -246,8 +246,9 @@ end
 
 --- Whether there is ghost text at the cursor.
 function M.is_shown()
-  if shown and #api.nvim_buf_get_extmarks(shown.buffer, namespace, 0, -1, {}) > 0 then
-    return true
+  if shown then -- keys that come all at once may have left it behind
+    local rest = rest_of(shown.buffer, shown.row, shown.column, shown.items[shown.index].insertText)
+    return rest ~= nil and rest ~= ""
   end
   if not is_native then
     return false
