@@ -53,32 +53,58 @@ class CopyDrafter:
     def __init__(self, sources: Iterable[str], prefix: str) -> None:
         """Take `sources` and `prefix`, the text before the cursor, as `as_string` gives them."""
         self._text = GAP.join([*sources, prefix])
+        self._end = self._text[-_LONGEST_MATCH:]
+        self._seen: tuple[list[int], int] = [], _LONGEST_MATCH
+        """What was written when last asked, and how long the match was."""
 
     def propose(self, written: Sequence[int], most: int) -> tuple[list[int], int]:
         """At most `most` tokens to follow `written`, which follows the prefix; and how long the match is."""
-        text = self._text + as_string(written)
-        longest = self._longest_match(text)
+        near = self._end + as_string(written)
+        size = len(self._text) + len(written)
+        longest = self._longest_match(near, size, written)
         for length in range(longest, 0, -1):
-            tail = text[-length:]
-            at = text.rfind(tail, 0, len(text) - 1)
-            while at >= 0 and text[at + length] == GAP:  # the end of a source, which nothing follows
-                at = text.rfind(tail, 0, at + length - 1)
+            at = self._last(near[-length:], near, size - 1)
+            while at >= 0 and (guesses := self._following(at + length, near, most)[:1]) == GAP:
+                at = self._last(near[-length:], near, at + length - 1)  # that was a source's end, which nothing follows
             if at >= 0:
-                guesses = text[at + length : at + length + most].partition(GAP)[0]
+                guesses = self._following(at + length, near, most).partition(GAP)[0]
                 return [ord(token) for token in guesses], length
         return [], 0
 
-    @staticmethod
-    def _longest_match(text: str) -> int:
-        """Length of the longest run at the end of `text` that occurs before; if it does, every shorter one does."""
-        low, high = 1, min(_LONGEST_MATCH, len(text) - 1)
+    def _longest_match(self, near: str, size: int, written: Sequence[int]) -> int:
+        """Length of the longest run at the end of all text that occurs before; if it does, every shorter one does.
+
+        By each token it grows by one at most, so most of the time one or two lengths are tried.
+        """
+        before, matched = self._seen
+        grown = len(written) - len(before)
+        most = min(_LONGEST_MATCH, size - 1)
+        high = min(most, matched + grown) if grown > 0 and list(written[: len(before)]) == before else most
+        low, middle = 1, high
         while low <= high:
-            middle = (low + high) // 2
-            if text.find(text[-middle:], 0, len(text) - 1) >= 0:
+            if self._last(near[-middle:], near, size - 1) >= 0:
                 low = middle + 1
             else:
                 high = middle - 1
+            middle = (low + high) // 2
+        self._seen = list(written), high
         return high
+
+    def _last(self, tail: str, near: str, end: int) -> int:
+        """Index in all text of the last `tail` that ends at index `end` or before; -1 if there is none.
+
+        `near` is the end of all text: what is written, and of what stands before it as much as a match is long. The
+        rest, which is long, is neither copied nor looked at where that has one.
+        """
+        start = len(self._text) - len(self._end)
+        at = near.rfind(tail, 0, max(0, end - start))
+        return at + start if at >= 0 else self._text.rfind(tail, 0, min(end, len(self._text)))
+
+    def _following(self, at: int, near: str, most: int) -> str:
+        """At most `most` tokens of all text from index `at` on."""
+        found = self._text[at : at + most]
+        behind = max(0, at - len(self._text)) + len(self._end)
+        return found + near[behind : behind + most - len(found)]
 
 
 class DraftLength:

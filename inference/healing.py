@@ -75,11 +75,22 @@ class Healer:
 
     def missing(self, tail: Tail, written: Sequence[int]) -> bytes:
         """What of `tail` the tokens `written` so far have not brought yet; empty where the completion is free."""
-        return tail.bytes[len(self._table.joined(written)) :] if tail.text else b""
+        whole = tail.bytes
+        return whole[self._size(written, len(whole)) :]
 
     def goes_beyond(self, tail: Tail, written: Sequence[int]) -> bool:
         """Whether `written` has more than `tail`."""
-        return len(self._table.joined(written)) > len(tail.bytes)
+        size = len(tail.bytes)
+        return self._size(written, size + 1) > size
+
+    def _size(self, written: Sequence[int], enough: int) -> int:
+        """Bytes of `written`; where that is `enough` or more, at least `enough`. Asked at every token."""
+        size = 0
+        for identifier in written:
+            if size >= enough:
+                break
+            size += len(self._table.of_token(identifier))
+        return size
 
     def spelling(self, words: Sequence[bytes], written: Sequence[int], ends: Sequence[int]) -> TokenIds | None:
         """Tokens [n] after `written` that lead to one of `words`, or away from one that is whole, as `ends` do too.

@@ -9,35 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inference.decoded_token import Logits, Token, likelihood, log_sum, most_probable, without
 from inference.healing import NO_TAIL, Healer, Tail
 from inference.local_memory import LocalMemory
 from inference.token_bytes import TokenIds
 
 _LEAST = 1e-30
-
-Logits = npt.NDArray[np.float32]
-"""[vocabulary], or [n, vocabulary]. Beside the model, arithmetic is numpy's: for a row it takes a third of the time of
-torch's operators, and it runs for each token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One decoded token."""
-
-    id: int
-    logprob: float
-    """Natural logarithm of its probability among the tokens that were allowed."""
-
-    margin: float = 0.0
-    """By how much that is above the second best's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +68,8 @@ class Picker:
 
         Ends with the first token that is no guess. Rows are float32.
         """
-        if rows.device.type != "cpu" and self.memory is None and not self._is_bound(written):
-            picked = _most_probable(self._possible_on_device(rows))
-            right = next((n for n, guess in enumerate(guesses) if picked[n].id != guess), len(guesses))
-            return picked[: right + 1]
+        if self.memory is None and not self._is_bound(written):
+            return self._models_own(rows, guesses)
         picked: list[Token] = []
         so_far = list(written)
         for row, guess in zip_longest(rows.cpu().numpy(), guesses):
@@ -94,6 +77,23 @@ class Picker:
             if picked[-1].id != guess:
                 break
             so_far.append(picked[-1].id)
+        return picked
+
+    def _models_own(self, rows: Tensor, guesses: Sequence[int]) -> list[Token]:
+        """The same, where nothing but the model counts."""
+        if rows.device.type != "cpu":
+            tokens = _most_probable(self._possible_on_device(rows))
+            right = next((n for n, guess in enumerate(guesses) if tokens[n].id != guess), len(guesses))
+            return tokens[: right + 1]
+        forbidden = self.choice.forbidden
+        picked: list[Token] = []
+        for row, guess in zip_longest(rows.numpy()[:, : self.choice.vocabulary], guesses):
+            best = int(row.argmax())
+            if best in forbidden:
+                best = int(without(row, forbidden).argmax())
+            picked.append(Token(best, partial(likelihood, row, best, forbidden)))
+            if best != guess:
+                break
         return picked
 
     def logprobs(self, rows: Tensor, written: Sequence[Sequence[int]]) -> Logits:
@@ -104,7 +104,7 @@ class Picker:
         found: list[Logits] = []
         for row, one in zip(rows.cpu().numpy(), written, strict=True):
             blended = self._blended(self._possible(row), one)
-            found.append(blended - np.float32(_log_sum(blended)))
+            found.append(blended - np.float32(log_sum(blended)))
         return np.stack(found)
 
     def given_tail(self, logprobs: Logits) -> Logits:
@@ -112,12 +112,12 @@ class Picker:
         if self.healer is None or not self.tail.text:
             return logprobs
         allowed = self.healer.allowed(self.tail.bytes)
-        given = _log_sum(logprobs[allowed[allowed < len(logprobs)]])
+        given = log_sum(logprobs[allowed[allowed < len(logprobs)]])
         return logprobs - np.float32(given) if math.isfinite(given) else logprobs
 
     def _possible(self, row: Logits) -> Logits:
         """A row of logits [vocabulary] without tokens that may not be written: a copy."""
-        return _without(row[: self.choice.vocabulary], self.choice.forbidden)
+        return without(row[: self.choice.vocabulary], self.choice.forbidden)
 
     def _possible_on_device(self, rows: Tensor) -> Tensor:
         """The same of rows [n, vocabulary], where they are."""
@@ -142,27 +142,27 @@ class Picker:
         """The choice from one row of logits [vocabulary]."""
         missing = self.healer.missing(self.tail, written) if self.healer else b""
         if not missing and self.choice.forbidden_first and self._is_beginning(written):
-            row = _without(row, self.choice.forbidden_first)
+            row = without(row, self.choice.forbidden_first)
         row = self._blended(row, written)
         if taken := [beginning[-1] for beginning in self.avoid if beginning[:-1] == tuple(written)]:
-            row = _without(row, taken)
+            row = without(row, taken)
         if missing and self.healer:
             row = _only(row, self.healer.allowed(missing))
         if not self.words or self.healer is None:
-            return _best(row)
+            return most_probable(row)
         leading = self.healer.spelling(self.words, written, self.choice.ends)
         among = row if leading is None else _only(row, leading)
         if among is row or not (among > -math.inf).any():
-            return _best(row)
-        best = _best(among)
+            return most_probable(row)
+        best = most_probable(among)
         # How sure that is shows only beside what the model would have written.
-        return Token(best.id, float(row[best.id]) - _log_sum(row), best.margin)
+        return Token(best.id, lambda: (float(row[best.id]) - log_sum(row), best.margin))
 
     def _blended(self, row: Logits, written: Sequence[int]) -> Logits:
         """Logits [vocabulary] of the model's distribution with the memory's in it."""
         if self.memory is None:
             return row
-        own = row - np.float32(_log_sum(row))
+        own = row - np.float32(log_sum(row))
         blended = self.memory.blend(np.exp(own), written, self.choice.ends)
         # What the memory leaves no chance keeps the model's order.
         unlikely = blended <= _LEAST
@@ -178,21 +178,6 @@ def _only(row: Logits, ids: TokenIds) -> Logits:
     return only
 
 
-def _without(row: Logits, ids: Sequence[int]) -> Logits:
-    """Logits [vocabulary] of all but `ids`."""
-    left = row.copy()
-    left[list(ids)] = -math.inf
-    return left
-
-
-def _log_sum(row: Logits) -> float:
-    """Logarithm of the sum of what a row's numbers are the logarithms of; minus infinity for none."""
-    best = row.max(initial=-math.inf)
-    if not math.isfinite(best):
-        return float(best)
-    return float(best) + math.log(float(np.exp(row - best).sum(dtype=np.float64)))
-
-
 MODELS_OWN = Picker()
 """The model's own choice, whatever it is."""
 
@@ -205,22 +190,9 @@ def _most_probable(rows: Tensor) -> list[Token]:
     logprobs = cast(list[float], cast(Any, best - rows.logsumexp(dim=-1)).tolist())
     margins = cast(list[float], cast(Any, best - second).tolist())
     return [
-        Token(one, logprob, margin if math.isfinite(margin) else math.inf)
+        Token(one, partial(tuple[float, float], (logprob, margin if math.isfinite(margin) else math.inf)))
         for one, logprob, margin in zip(ids, logprobs, margins, strict=True)
     ]
-
-
-def _best(row: Logits) -> Token:
-    """The most probable token of a row [vocabulary], which is as before afterwards."""
-    identifier = int(row.argmax())
-    best = row[identifier]
-    if not math.isfinite(best):
-        return Token(identifier, math.nan, math.inf)
-    logprob = -math.log(float(np.exp(row - best).sum(dtype=np.float64)))
-    row[identifier] = -math.inf
-    margin = float(best - row.max())
-    row[identifier] = best
-    return Token(identifier, logprob, margin)
 
 
 def remembered(picker: Picker, vocabulary: int, most: int) -> Iterator[Token]:

@@ -8,10 +8,12 @@ from functools import lru_cache
 _TAB_WIDTH = 8
 _OPENERS = (":", "{", "(", "[")
 _BRACKETS = frozenset(")]}")
-_CLOSERS = _BRACKETS | frozenset(">;,")
+CLOSERS = _BRACKETS | frozenset(">;,")
+"""A line of nothing else only closes what is open."""
+
 _LOOP_TURNS = 4
-_SHORTEST_LOOP = 16
-"""In characters; rows of zeros, dashes or quotes shorter than this are code."""
+_SHORTEST_TURN = 4
+"""In characters; rows of zeros, dashes or quotes shorter than four times this are code."""
 
 _SHORTEST_LINE = 3
 """In characters; a shorter line that stands below the cursor, such as `}` or `);`, may well be written once more."""
@@ -143,12 +145,18 @@ def loop(text: str) -> tuple[int, int] | None:
 
     Greedy decoding of a small model does that when it is lost.
     """
-    for period in range(1, len(text) // _LOOP_TURNS + 1):
-        size = period * _LOOP_TURNS
+    if len(text) < _LOOP_TURNS * _SHORTEST_TURN:
+        return None
+    end = text[-_SHORTEST_TURN:]
+    at = len(text) - _SHORTEST_TURN
+    while True:  # where the last characters stand once more, a turn may have ended
+        at = text.rfind(end, 0, at + len(end) - 1)
+        period = len(text) - len(end) - at
+        if at < 0 or period * _LOOP_TURNS > len(text):
+            return None
         piece = text[-period:]
-        if size >= _SHORTEST_LOOP and piece.strip() and text.endswith(piece * _LOOP_TURNS):
-            return len(text) - size, period
-    return None
+        if period >= _SHORTEST_TURN and piece.strip() and text.endswith(piece * _LOOP_TURNS):
+            return len(text) - period * _LOOP_TURNS, period
 
 
 def _block_indentation(line_prefix: str) -> int:
@@ -160,7 +168,7 @@ def _leaves_block(line: str, floor: int, is_complete: bool) -> bool:
     body = line.strip()
     if not body:
         return is_complete
-    closes = body[0] in _BRACKETS or all(character in _CLOSERS for character in body)
+    closes = body[0] in _BRACKETS or all(character in CLOSERS for character in body)
     return _columns(line) < floor - (1 if closes else 0)
 
 

@@ -7,6 +7,7 @@ without a token of their own as `<0x0A>`.
 
 from __future__ import annotations
 
+import codecs
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
+
+REPLACEMENT = "\ufffd"
+"""What stands for bytes that are no character."""
 
 TokenIds = npt.NDArray[np.int64]
 
@@ -74,6 +78,10 @@ class TokenBytes:
         """The bytes of `ids`; of those that are no text, none."""
         return b"".join(self._by_id.get(identifier, b"") for identifier in ids)
 
+    def of_token(self, identifier: int) -> bytes:
+        """The bytes of one token; of one that is no text, none."""
+        return self._by_id.get(identifier, b"")
+
     def beginning_with(self, start: bytes) -> TokenIds:
         """Tokens [n] whose bytes begin with `start`, which is not empty."""
         low = bisect_left(self._spellings, start)
@@ -118,6 +126,20 @@ class TokenBytes:
             self._spelling.clear()
         self._spelling[word] = made = tuple(found)
         return made
+
+
+class Spelled:
+    """The text of tokens as they are written, one after the other."""
+
+    def __init__(self, table: TokenBytes) -> None:
+        self._table = table
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._text = ""
+
+    def add(self, identifier: int) -> str:
+        """The text of all tokens up to this one, as `TextTokenizer.decode` gives it, at the price of this one."""
+        self._text += self._decoder.decode(self._table.of_token(identifier))
+        return self._text.rstrip(REPLACEMENT)
 
 
 def _behind(start: bytes) -> bytes:

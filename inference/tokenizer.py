@@ -6,13 +6,13 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from inference.formats import control_names
-
-_REPLACEMENT = "\ufffd"
+from inference.token_bytes import REPLACEMENT, TokenBytes
 
 _BARRED = re.compile(r"<[|｜]\S+[|｜]>")  # noqa: RUF001  # DeepSeek's bars
 _EXTRA_SPACE = re.compile(r'Prepend\(|prepend_scheme="?(first|always)|add_prefix_space=True')
@@ -97,6 +97,11 @@ class TextTokenizer:
     def highest_id(self) -> int:
         """The largest id: one more is how many rows the weights need at least."""
         return max(self._backend.get_vocab(with_added_tokens=True).values())
+
+    @cached_property
+    def table(self) -> TokenBytes | None:
+        """What bytes its tokens of text stand for, where that can be told."""
+        return TokenBytes.of(self._backend, self.control_ids | self.padding_ids)
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, in which no control token can appear.
@@ -187,7 +192,7 @@ class TextTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids` without special tokens and without an incomplete character at the end."""
-        return self._backend.decode(list(ids), skip_special_tokens=True).rstrip(_REPLACEMENT)
+        return self._backend.decode(list(ids), skip_special_tokens=True).rstrip(REPLACEMENT)
 
     def _ids(self, text: str) -> list[int]:
         return self._backend.encode(text, add_special_tokens=False).ids

@@ -16,6 +16,12 @@ _CLOSING = re.compile(r"[)\]}\"'`]{0,32}")
 _NO_CODE = re.compile(r"[\s)\]}\"'`;,:]*\Z")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WORD = re.compile(r"\w*")
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffd]")
+"""Control characters that no editor writes, and what stands for bytes that are no character."""
+
+_NEAR = 1000
+_MOST_NO_TEXT = 20
+"""Characters that are looked at before the cursor, and how many of them may be no text: a literal may hold some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,13 @@ def _newline(before: str, after: str) -> str:
 
 
 def may_suggest(cursor: Cursor) -> bool:
-    """Whether an automatic suggestion makes sense here: see `is_free` and `completes_identifier`."""
-    return is_free(cursor) or completes_identifier(cursor)
+    """Whether an automatic suggestion makes sense here: see `is_free`, `completes_identifier` and `is_binary`."""
+    return (is_free(cursor) or completes_identifier(cursor)) and not is_binary(cursor)
+
+
+def is_binary(cursor: Cursor) -> bool:
+    """Whether the cursor stands in data that an editor was made to open: nothing that follows could be of use."""
+    return len(_NO_TEXT.findall(cursor.prefix[-_NEAR:])) > _MOST_NO_TEXT
 
 
 def is_free(cursor: Cursor) -> bool:

@@ -6,6 +6,8 @@ window around the cursor is parsed, in bounded time; where that is broken alread
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from lsp_server.cursor import Cursor, closers
 from lsp_server.parsing import Window, WindowParser, window
 
@@ -21,6 +23,7 @@ _BUDGET_S = 0.0015
 _MOST_ERRORS = 20
 """With as many there is nothing to be told, if it is so without the text too: no code, or not of this language."""
 
+_MOST_KNOWN = 8
 _LINE_ENDS = (":", ": pass", ",", " {", ";")
 _OPENERS = "([{"
 
@@ -55,11 +58,8 @@ def _parses_with(cursor: Cursor, text: str) -> bool | None:
         finished = _finished(cursor, around) if errors < _MOST_ERRORS else []
         if any(_errors(parser, before + text + after) == 0 for before, after in finished):
             return True  # the brackets behind the cursor are the editor's, and the line goes on behind them
-        without = [
-            count
-            for source in _without_the_line(around, cursor.language)
-            if (count := _errors(parser, source)) is not None
-        ]
+        sources = _without_the_line(around, cursor.language)
+        without = [count for source in sources if (count := _KNOWN.errors(parser, source)) is not None]
         return errors <= min(without) if without else None
     return None
 
@@ -76,6 +76,26 @@ def _errors(parser: WindowParser, source: str) -> int | None:
         count += node.is_error or node.is_missing
         nodes += [child for child in node.children if child.has_error]
     return min(count, _MOST_ERRORS)
+
+
+class _Known:
+    """How many errors the newest sources have: without the cursor's line, they stay the same while it is typed."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[WindowParser, str], int] = OrderedDict()
+
+    def errors(self, parser: WindowParser, source: str) -> int | None:
+        """See `_errors`."""
+        if (known := self._known.get((parser, source))) is not None:
+            return known
+        if (count := _errors(parser, source)) is not None:
+            self._known[parser, source] = count
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+        return count
+
+
+_KNOWN = _Known()
 
 
 def _finished(cursor: Cursor, around: Window) -> list[tuple[str, str]]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from inference import instructions, prompt
 from inference.cache_pool import CachePool
-from inference.closing import before_closers, closing_end
+from inference.closing import before_closers
 from inference.decoding import prefill
 from inference.draft_model import DraftModel
 from inference.drafting import GAP, CopyDrafter, DraftLength, as_string, spelling
+from inference.endings import Ending, line_prefix
 from inference.engines.base import Steps
-from inference.engines.writing import End, Task, Writer, steps
+from inference.engines.writing import Task, Writer, steps
 from inference.formats import InfillFormat
 from inference.healing import LONGEST_TAIL, NO_TAIL, Healer, Tail
 from inference.instructions import settled, tidied
@@ -23,8 +24,7 @@ from inference.pace import PacedModel
 from inference.picking import Choice, Picker, remembered
 from inference.ranking import names_for
 from inference.request import Completion, Instruction, Request, Step
-from inference.stopping import completion_end, loop
-from inference.token_bytes import TokenBytes
+from inference.stopping import loop
 from inference.token_strings import TokenStrings
 from inference.tokenizer import TextTokenizer
 
@@ -57,7 +57,7 @@ _USUAL_TOKENS = 64 + LONGEST_TAIL
 """Room for a completion in each cache; one that may be longer gets a larger cache."""
 
 _LONGEST_WORD = 100
-_NO_WORD, _WORD_AT_END = re.compile(r"\W"), re.compile(r"\w+\Z")
+_WORD_AT_END = re.compile(r"\w+\Z")
 _DRAFT_CHARS = 24_000
 """How much of each text drafts are taken from; twice that of what stands before the cursor."""
 
@@ -112,9 +112,8 @@ class LocalEngine:
         self.format = row
         self._patience_s = about.patience_s
         self.trust = about.trust
-        table = TokenBytes.of(tokenizer.backend, tokenizer.control_ids | tokenizer.padding_ids)
         self._strings = TokenStrings(tokenizer)
-        self._healer = Healer(tokenizer, table) if table else None
+        self._healer = Healer(tokenizer, table) if (table := tokenizer.table) else None
         self._pool = CachePool(self.model, MAX_PROMPT_TOKENS + _USUAL_TOKENS)
         self._draft_length = DraftLength(self.model.pace)
         self._vocabulary = tokenizer.highest_id + 1
@@ -180,7 +179,7 @@ class LocalEngine:
         if not ids:  # left to right, at the start of a file: nothing to continue
             return Completion("", self.name, 0, 0, 0, 0.0)
 
-        end = _end(request, tail)
+        end = Ending(request, tail)
         behind, before = _texts_around(healed)
         # What `prepare` has not come to yet is left out: it could take longer to tokenise than it can save.
         others, suffix = list(map(self._strings.known, _related_texts(healed))), self._strings.of(behind)
@@ -217,7 +216,7 @@ class LocalEngine:
         if draft_model:
             yield from draft_model.prepare(healed)
         written = yield from self._writer.write(task)
-        return replace(written, text=before_closers(written.text, request.closers, _line_prefix(request)))
+        return replace(written, text=before_closers(written.text, request.closers, line_prefix(request)))
 
     def _plain(self, request: Request) -> Steps:
         """What the model writes for the prompt of its card, and nothing done about it."""
@@ -294,30 +293,6 @@ class LocalEngine:
 
 def _related_texts(request: Request) -> list[str]:
     return [text[:_DRAFT_CHARS] for text in request.related]
-
-
-def _end(request: Request, tail: Tail) -> End:
-    """Where a completion of `request` ends, which begins with `tail`."""
-    line_prefix = _line_prefix(request)
-
-    def end(text: str) -> tuple[str, bool]:
-        if not text.startswith(tail.text):
-            return "", False
-        text = text[len(tail.text) :]
-        ends = (
-            completion_end(text, request.prefix, request.max_lines, request.insist, request.suffix),
-            closing_end(text, request.closers, line_prefix),
-        )
-        if request.word_only and (behind := _NO_WORD.search(text)):
-            ends = (*ends, behind.start())
-        cut = min((end for end in ends if end is not None), default=None)
-        return (text, False) if cut is None else (text[:cut], True)
-
-    return end
-
-
-def _line_prefix(request: Request) -> str:
-    return request.prefix[request.prefix.rfind("\n") + 1 :]
 
 
 def _words(request: Request, tail: Tail) -> tuple[bytes, ...]:

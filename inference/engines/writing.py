@@ -15,6 +15,7 @@ from inference.models.base import CausalModel
 from inference.picking import Picker, Token
 from inference.ranking import Name, judged
 from inference.request import Completion, Step
+from inference.token_bytes import Spelled
 from inference.tokenizer import TextTokenizer
 
 _T = TypeVar("_T")
@@ -94,18 +95,19 @@ class Writer:
     def taken(self, tokens: Iterable[Token], end: End, most: int) -> Steps:
         """Text of decoded tokens, up to its end."""
         written: list[int] = []
-        logprob = margin = 0.0
+        decoded: list[Token] = []
+        margin = 0.0
         new = 0
         beginning: tuple[int, ...] = ()
         text = ""
         is_cut = False
+        spelled = Spelled(table) if (table := self._tokenizer.table) else None
         for token in tokens:
             written.append(token.id)
-            logprob += token.logprob
-            if token.id in self._stop_ids:
-                text, _ = end(self._tokenizer.decode(written[:-1]))
+            decoded.append(token)
+            if token.id in self._stop_ids:  # the text before has been judged
                 break
-            text, is_ended = end(self._tokenizer.decode(written))
+            text, is_ended = end(spelled.add(token.id) if spelled else self._tokenizer.decode(written))
             if not new and text:
                 margin, beginning = token.margin, tuple(written)
             new += bool(text)
@@ -122,7 +124,7 @@ class Writer:
             prompt_tokens=0,
             reused_tokens=0,
             generated_tokens=len(written),
-            mean_logprob=logprob / max(1, len(written)),
+            mean_logprob=sum(token.logprob for token in decoded) / max(1, len(written)),
             first_margin=margin,
             beginning=beginning,
             is_cut=is_cut,

@@ -21,7 +21,7 @@ from inference.local_memory import LocalMemory, Trust
 from inference.pace import Pace
 from inference.picking import Choice, Picker
 from inference.request import Request
-from inference.token_bytes import TokenBytes
+from inference.token_bytes import Spelled, TokenBytes
 from inference.tokenizer import TextTokenizer
 from tests.model import checkpoints
 from tests.model.lean_models import lean_model
@@ -61,6 +61,27 @@ def healer_of(backend: Tokenizer) -> tuple[Healer, TokenBytes, TextTokenizer]:
 def test_tokens_have_the_bytes_of_the_text(backend: Tokenizer, text: str) -> None:
     _, table, tokenizer = healer_of(backend)
     assert table.joined(tokenizer.encode(text)) == text.encode() or "▁" in text, "which may stand for a space"
+
+
+@TOKENIZERS
+@settings(max_examples=150, deadline=None)
+@given(text=TEXTS, seed=st.integers(0, 1000))
+def test_text_grows_by_tokens_as_if_all_of_it_were_decoded_each_time(backend: Tokenizer, text: str, seed: int) -> None:
+    _, table, tokenizer = healer_of(backend)
+    ids = tokenizer.encode(text)
+    spelled = Spelled(table)
+    grown = ""
+    for count, identifier in enumerate(ids, start=1):
+        grown, whole = spelled.add(identifier), tokenizer.decode(ids[:count])
+        # SentencePiece's decoder takes the characters in front of half a one away with it.
+        assert grown == whole or (grown.startswith(whole) and table.joined(ids[:count]) != grown.encode())
+    assert grown == tokenizer.decode(ids)
+    noise = [random.Random(seed).randrange(backend.get_vocab_size()) for _ in range(12)]
+    plain = [one for one in noise if table.of_token(one)]
+    spelled = Spelled(table)
+    texts = [spelled.add(one) for one in plain]
+    if backend.decoder is not None and "ByteLevel" in repr(backend.decoder):
+        assert texts == [tokenizer.decode(plain[: count + 1]) for count in range(len(plain))]
 
 
 @TOKENIZERS

@@ -7,9 +7,11 @@ import time
 import pytest
 
 from lsp_server.cursor import (
+    Cursor,
     closers,
     completes_identifier,
     identifier_part,
+    is_binary,
     is_free,
     may_suggest,
     split,
@@ -122,3 +124,21 @@ def test_what_the_editor_has_closed(marked: str, closed: str) -> None:
     cursor = cursor_at(marked)
     assert closers(cursor) == closed
     assert closed + unclosed(cursor).suffix == cursor.suffix
+
+
+@pytest.mark.parametrize(
+    ("before", "binary"),
+    [
+        ("\x7fELF\x02\x01\x01" + "\x00" * 40, True),
+        ("PK\x03\x04" + "\ufffd\x14\x00\x08" * 10, True),
+        ('NAMES = {"\x00": 1, "\x01": 2}\n', False),
+        ("\x1b[31mred\x1b[0m\tand\x0cback\r\n" * 60, False),
+        ("# ünï → 漢字 🙂 שלום\n" * 60, False),
+        ("\x00" * 40 + "x = 1\n" * 400, False),
+        ("", False),
+    ],
+)
+def test_nothing_is_suggested_in_binary_data(before: str, binary: bool) -> None:
+    cursor = Cursor(before, "", "\n")
+    assert is_binary(cursor) == binary
+    assert may_suggest(cursor) != binary

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.stopping import completion_end
+from inference.endings import Ending
+from inference.healing import Tail
+from inference.request import Request
+from inference.stopping import completion_end, loop
 
 
 def check(prefix: str, text: str, kept: str | None, max_lines: int = 5, insist: bool = False, suffix: str = "") -> None:
@@ -169,3 +172,71 @@ def test_looking_for_the_end_takes_no_longer_in_a_large_file() -> None:
     for _ in range(100):
         completion_end(text, "(" * 10**6 + "{", 6, False, " " * 10**6 + "\n" * 10**6)
     assert time.thread_time() - started < 1
+
+
+GROWING = st.lists(
+    st.sampled_from(
+        [*"abc x1.,:;()[]{}<>=#/`'\"\\\n\t", "    ", "\n    ", "\n\n", '"""', "//", "return", "x)", "é", "\n}", ");"]
+    ),
+    max_size=24,
+)
+LINES = st.sampled_from(
+    ["", "    ", "x = ", "f(", "f(a, [", "def f():", "    if x {", "s = '", 's = """', "  # it's", "})", "\t"]
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    pieces=GROWING,
+    above=st.sampled_from(["", "class A:\n", "x = (\n"]),
+    line=LINES,
+    suffix=st.sampled_from(["", ")", "]\n", "\n    x)\n", "\nreturn\n", "\n}\n"]),
+    closers=st.sampled_from(["", ")", "])", '"', "')", '"""', "}'", "`"]),
+    max_lines=st.integers(1, 4),
+    insist=st.booleans(),
+    word_only=st.booleans(),
+    tail=st.sampled_from(["", "ab", " x"]),
+)
+def test_looking_only_where_a_token_can_tell_finds_the_same_end(
+    pieces: list[str],
+    above: str,
+    line: str,
+    suffix: str,
+    closers: str,
+    max_lines: int,
+    insist: bool,
+    word_only: bool,
+    tail: str,
+) -> None:
+    request = Request(
+        prefix=above + line,
+        suffix=suffix,
+        closers=closers,
+        max_tokens=64,
+        max_lines=max_lines,
+        insist=insist,
+        word_only=word_only,
+    )
+    growing = Ending(request, Tail(tail, ()))
+    text = tail
+    for piece in ["", *pieces]:
+        text += piece
+        expected = Ending(request, Tail(tail, ()))(text)  # one that has seen nothing before looks at everything
+        assert growing(text) == expected, text
+        if expected[1]:
+            break
+
+
+def loop_by_trying(text: str) -> tuple[int, int] | None:
+    for period in range(4, len(text) // 4 + 1):
+        piece = text[-period:]
+        if piece.strip() and text.endswith(piece * 4):
+            return len(text) - 4 * period, period
+    return None
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text("ab -\n", max_size=12), st.text("ab -\n", max_size=6), st.integers(0, 20), st.text("ab ", max_size=3))
+def test_loops_are_found_wherever_they_are(before: str, piece: str, times: int, after: str) -> None:
+    for text in (before + piece * times, before + piece * times + after):
+        assert loop(text) == loop_by_trying(text)
