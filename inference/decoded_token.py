@@ -1,7 +1,7 @@
-"""A decoded token, and how probable it was: worked out when somebody asks, which is after the last one, if at all.
+"""A decoded token, and how probable it was: worked out when somebody asks, which is some tokens later, if at all.
 
 A pass of the model leaves nothing else in the processor's caches, so each operation on its logits costs several times
-what it costs when it is repeated. What can wait is therefore left for one loop at the end.
+what it costs when it is repeated. What can wait is therefore left for a loop over many tokens.
 """
 
 from __future__ import annotations
@@ -29,20 +29,19 @@ IMPOSSIBLE: Likelihood = (math.nan, math.inf)
 class Token:
     """One decoded token."""
 
-    __slots__ = ("_known", "_likelihood", "id")
+    __slots__ = ("_likelihood", "id")
 
-    def __init__(self, identifier: int, likelihood: Callable[[], Likelihood]) -> None:
-        """Take what tells how likely it was, when that is asked for."""
+    def __init__(self, identifier: int, likelihood: Likelihood | Callable[[], Likelihood]) -> None:
+        """Take how likely it was, or what tells that when it is asked for."""
         self.id = identifier
         self._likelihood = likelihood
-        self._known: Likelihood | None = None
 
     @property
     def likelihood(self) -> Likelihood:
-        """See `Likelihood`."""
-        if self._known is None:
-            self._known = self._likelihood()
-        return self._known
+        """See `Likelihood`. When it is known, what it was worked out from is let go."""
+        if callable(self._likelihood):
+            self._likelihood = self._likelihood()
+        return self._likelihood
 
     @property
     def logprob(self) -> float:
@@ -64,7 +63,7 @@ def most_probable(row: Logits) -> Token:
 def likelihood(row: Logits, identifier: int, forbidden: Sequence[int] = ()) -> Likelihood:
     """Of the most probable token of a row of logits [vocabulary] without those that are `forbidden`."""
     best = row[identifier]
-    if not math.isfinite(best):
+    if not math.isfinite(best) or identifier in forbidden:
         return IMPOSSIBLE
     others = without(row, forbidden)
     others -= best

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from inference.decoded_token import Token
 from inference.drafting import Drafter, DraftLength
 from inference.kv_cache import KeyValueCache
 from inference.models.base import LONGEST_STEP, CausalModel
-from inference.picking import MODELS_OWN, Picker, Token
+from inference.picking import MODELS_OWN, Picker
 
 PREFILL_CHUNK = 128
 """Tokens a prefill step where nothing else is said."""
@@ -86,8 +87,8 @@ def greedy(
 
 def drafted(
     model: CausalModel, cache: KeyValueCache, rest: Sequence[int], picker: Picker, drafting: Drafting
-) -> Generator[Token, None, None]:
-    """Decode the same tokens as `greedy` does, several a forward pass where a draft is right.
+) -> Generator[list[Token], None, None]:
+    """Decode the same tokens as `greedy` does, those of one forward pass at a time: several where a draft is right.
 
     Begins with `rest`, the prompt's last tokens, which are not in `cache` yet: what follows them is drafted too. A
     drafted token counts where it is the one that is picked after those before it (greedy verification; Leviathan et al.
@@ -115,9 +116,8 @@ def drafted(
         tally.passes += bool(written)
         tally.drafted += len(guesses)
         tally.accepted += right
-        for token in picked:
-            written.append(token.id)
-            yield token
-            if len(written) == most:
-                return
+        written += [token.id for token in picked]
+        yield picked
+        if most is not None and len(written) >= most:
+            return
         pending = [picked[-1].id]

@@ -35,7 +35,7 @@ _UNLIKELY = 0.01
 _GUESSED = 0.6
 """Chance of a small model's guess before anything is learnt."""
 
-_AROUND_S = 2e-4
+_AROUND_S = 1e-4
 """What a pass takes beside the model, measured: to look for drafts, and to choose tokens from the logits."""
 
 GAP = chr(0x10FFFF)
@@ -64,7 +64,7 @@ class CopyDrafter:
         longest = self._longest_match(near, size, written)
         for length in range(longest, 0, -1):
             at = self._last(near[-length:], near, size - 1)
-            while at >= 0 and (guesses := self._following(at + length, near, most)[:1]) == GAP:
+            while at >= 0 and self._following(at + length, near, 1) == GAP:
                 at = self._last(near[-length:], near, at + length - 1)  # that was a source's end, which nothing follows
             if at >= 0:
                 guesses = self._following(at + length, near, most).partition(GAP)[0]

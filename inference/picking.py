@@ -82,7 +82,7 @@ class Picker:
     def _models_own(self, rows: Tensor, guesses: Sequence[int]) -> list[Token]:
         """The same, where nothing but the model counts."""
         if rows.device.type != "cpu":
-            tokens = _most_probable(self._possible_on_device(rows))
+            tokens = _picked_on_device(self._possible_on_device(rows))
             right = next((n for n, guess in enumerate(guesses) if tokens[n].id != guess), len(guesses))
             return tokens[: right + 1]
         forbidden = self.choice.forbidden
@@ -182,7 +182,7 @@ MODELS_OWN = Picker()
 """The model's own choice, whatever it is."""
 
 
-def _most_probable(rows: Tensor) -> list[Token]:
+def _picked_on_device(rows: Tensor) -> list[Token]:
     """The most probable token after each of `rows` [n, vocabulary], found where they are."""
     best, indexes = rows.max(dim=-1)
     second = rows.topk(min(2, rows.shape[-1]), dim=-1).values[:, -1]
@@ -190,7 +190,7 @@ def _most_probable(rows: Tensor) -> list[Token]:
     logprobs = cast(list[float], cast(Any, best - rows.logsumexp(dim=-1)).tolist())
     margins = cast(list[float], cast(Any, best - second).tolist())
     return [
-        Token(one, partial(tuple[float, float], (logprob, margin if math.isfinite(margin) else math.inf)))
+        Token(one, (logprob, margin if math.isfinite(margin) else math.inf))
         for one, logprob, margin in zip(ids, logprobs, margins, strict=True)
     ]
 

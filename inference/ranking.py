@@ -12,10 +12,11 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+from inference.decoded_token import Logits
 from inference.healing import Tail
 from inference.kv_cache import KeyValueCache, common_prefix_length
 from inference.models.base import CausalModel
-from inference.picking import Logits, Picker
+from inference.picking import Picker
 from inference.request import Request
 from inference.tokenizer import TextTokenizer
 

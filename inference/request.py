@@ -78,7 +78,7 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Progress of one computation, yielded between prefill chunks and decoded tokens.
+    """Progress of one computation, yielded between prefill chunks and decode passes.
 
     The points where it can be abandoned.
     """

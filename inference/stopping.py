@@ -149,11 +149,12 @@ def loop(text: str) -> tuple[int, int] | None:
         return None
     end = text[-_SHORTEST_TURN:]
     at = len(text) - _SHORTEST_TURN
+    farthest = at - len(text) // _LOOP_TURNS
     while True:  # where the last characters stand once more, a turn may have ended
-        at = text.rfind(end, 0, at + len(end) - 1)
-        period = len(text) - len(end) - at
-        if at < 0 or period * _LOOP_TURNS > len(text):
+        at = text.rfind(end, farthest, at + len(end) - 1)
+        if at < 0:
             return None
+        period = len(text) - len(end) - at
         piece = text[-period:]
         if period >= _SHORTEST_TURN and piece.strip() and text.endswith(piece * _LOOP_TURNS):
             return len(text) - period * _LOOP_TURNS, period

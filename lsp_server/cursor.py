@@ -16,8 +16,8 @@ _CLOSING = re.compile(r"[)\]}\"'`]{0,32}")
 _NO_CODE = re.compile(r"[\s)\]}\"'`;,:]*\Z")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WORD = re.compile(r"\w*")
-_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffd]")
-"""Control characters that no editor writes, and what stands for bytes that are no character."""
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""Control characters of ASCII that no text has. Those beyond, and U+FFFD, stand in texts opened in a wrong encoding."""
 
 _NEAR = 1000
 _MOST_NO_TEXT = 20

@@ -13,6 +13,7 @@ which EFIM (Guo et al. 2025, arXiv:2505.21889) and character cuts teach.
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from bisect import bisect
@@ -36,6 +37,10 @@ OTHER_FILE_RATE = 0.2
 _OTHER_FILE_CHARS = (200, 1200)
 _PATH_PARTS = 3
 """As many parts of a path as the product shows; see `lsp_server.context.source.short_path`."""
+
+_NEW_FILE_CHARS = (30, 2000)
+"""How much there is of a file that has just been begun. A model that has only seen windows out of the middle of things
+writes in circles in a file of three lines."""
 
 MAX_MIDDLE_TOKENS = 128
 CHARS_PER_TOKEN = 3.6
@@ -75,7 +80,8 @@ class Window:
 class Samples:
     """Samples of up to `length` + 1 token ids drawn from the texts of a `*.jsonl` corpus."""
 
-    def __init__(self, corpus: Path, tokenizer: Tokenizer, length: int, seed: int) -> None:
+    def __init__(self, corpus: Path, tokenizer: Tokenizer, length: int, seed: int, new_file_rate: float = 0.0) -> None:
+
         with corpus.open(encoding="utf-8") as stream:
             rows = [json.loads(line) for line in stream]
         self._files = [("/".join(row["path"].split("/")[-_PATH_PARTS:]), row["text"]) for row in rows]
@@ -97,6 +103,7 @@ class Samples:
         self._tokenizer.encode_special_tokens = True
         self._length = length
         self._seed = seed
+        self._new_file_rate = new_file_rate
         # KeyError here, not a None in a batch, when the tokenizer lacks one.
         vocabulary = tokenizer.get_vocab()
         names = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<|endoftext|>", "<file_sep>")
@@ -117,7 +124,9 @@ class Samples:
         length = length or self._length
         number = bisect(self._ends, rng.random() * self._ends[-1])
         front, header = self._others(number, length, rng)
-        window = self._window(self._files[number][1], length - len(front) - len(header), rng)
+        text = self._files[number][1]
+        is_new = self._new_file_rate > 0 and rng.random() < self._new_file_rate
+        window = self._window(_begun(text, rng) if is_new else text, length - len(front) - len(header), rng, is_new)
         start, end = (rng.random() < FIM_RATE and middle(window, rng)) or (0, 0)
         prefix, filled, suffix = window.ids[:start], window.ids[start:end], window.ids[end:]
         room = length + 1 - 4 - len(filled) - len(front) - len(header)
@@ -151,10 +160,10 @@ class Samples:
         ids = self._encode(f"{path}\n{piece[: piece.rfind(chr(10)) + 1]}")
         return [self._separator, *ids[: length // 3], self._separator], header
 
-    def _window(self, text: str, length: int, rng: random.Random) -> Window:
-        """About `length` ids of `text`, from the beginning of a line."""
+    def _window(self, text: str, length: int, rng: random.Random, is_new: bool = False) -> Window:
+        """About `length` ids of `text`, from the beginning of a line; of a new file, from its own."""
         size = int(length * CHARS_PER_TOKEN)
-        start = text.rfind("\n", 0, rng.randrange(max(1, len(text) - size // 2))) + 1
+        start = 0 if is_new else text.rfind("\n", 0, rng.randrange(max(1, len(text) - size // 2))) + 1
         part = text[start : start + size]
         encoding = self._tokenizer.encode(part, add_special_tokens=False)
         words, offsets = encoding.word_ids, encoding.offsets
@@ -169,6 +178,13 @@ class Samples:
 
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def _begun(text: str, rng: random.Random) -> str:
+    """The first lines of `text`, few more often than many."""
+    size = math.exp(rng.uniform(*map(math.log, _NEW_FILE_CHARS)))
+    end = text.find("\n", int(size))
+    return text[: end + 1] if end >= 0 else text
 
 
 def middle(window: Window, rng: random.Random) -> tuple[int, int] | None:

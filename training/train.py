@@ -43,6 +43,9 @@ class Recipe:
     middle_weight: float = 4.0
     """Weight in the loss of a middle's tokens. They are one in fifty, and all that the model is there for."""
 
+    new_file_rate: float = 0.08
+    """Share of samples of a file that has just been begun; 0 for versions 1 and 2. A run may go on with another."""
+
     muon_rate: float = 0.02
     adamw_rate: float = 3e-3
     has_muon: bool = True
@@ -80,7 +83,7 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
         _load_packed(model, Path(recipe.start))
     cast(Any, model).to(device)
     optimizers = _optimizers(model, recipe)
-    samples = Samples(corpus / "train.jsonl", tokenizer, recipe.length, recipe.seed)
+    samples = Samples(corpus / "train.jsonl", tokenizer, recipe.length, recipe.seed, recipe.new_file_rate)
     held_out = Samples(corpus / "heldout.jsonl", tokenizer, recipe.length, recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
     first = _resume(out / "state.pt", recipe, model, optimizers, device)
@@ -93,7 +96,7 @@ def train(corpus: Path, tokenizer_file: Path, out: Path, recipe: Recipe) -> None
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        row: dict[str, float] = {"step": step, "loss": loss.item(), "seconds": round(time.monotonic() - started, 1)}
+        row: dict[str, float] = {"step": step, "loss": loss.item(), "seconds": round(time.monotonic() - started, 3)}
         if step % recipe.validate_every == 0 or step == recipe.steps - 1:
             row |= validate(model, held_out, recipe, device)
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
@@ -277,7 +280,7 @@ def _resume(
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True, map_location=device)
-    before = Recipe(**state["recipe"])
+    before = replace(Recipe(**state["recipe"]), new_file_rate=recipe.new_file_rate)
     step = int(state["step"])
     if replace(before, steps=recipe.steps, decay_share=recipe.decay_share) != recipe:
         raise ValueError(f"{path} is of another recipe ({before}): move it away to start anew")

@@ -201,7 +201,9 @@ class LocalEngine:
         picker = Picker(choice, tail, self._healer, memory, _words(request, tail), request.avoid)
         if request.memory == "only":
             most = request.max_tokens + len(tail.ids)
-            return (yield from self._writer.taken(remembered(picker, self._vocabulary, most), end, most))
+            return (
+                yield from self._writer.taken(([one] for one in remembered(picker, self._vocabulary, most)), end, most)
+            )
         task = Task(
             cache=self._pool.take(ids, request.max_tokens + LONGEST_TAIL),
             ids=ids,

@@ -7,12 +7,13 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from inference.decoded_token import Token
 from inference.decoding import Drafting, Tally, drafted, prefill_except_last
 from inference.drafting import Drafter, DraftLength, as_string
 from inference.engines.base import Steps
 from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
-from inference.picking import Picker, Token
+from inference.picking import Picker
 from inference.ranking import Name, judged
 from inference.request import Completion, Step
 from inference.token_bytes import Spelled
@@ -22,6 +23,9 @@ _T = TypeVar("_T")
 
 _TEXTS_KEPT = 32
 """Completions that drafts are taken from."""
+
+_LOGITS_KEPT = 2**18
+"""Of tokens whose likelihood is still to be worked out: a megabyte, and up to 17 where all drafts were wrong."""
 
 End = Callable[[str], tuple[str, bool]]
 """Takes the text so far; gives what of it counts, and whether that is all."""
@@ -52,6 +56,7 @@ class Writer:
         self._name, self._model, self._tokenizer = name, model, tokenizer
         self._stop_ids = frozenset(stop_ids)
         self._draft_length = length
+        self._settled_at_once = _LOGITS_KEPT // tokenizer.vocabulary_size
         self.texts: deque[str] = deque(maxlen=_TEXTS_KEPT)
         """What was written last, as `drafting.as_string` gives it: often wanted again."""
 
@@ -92,19 +97,25 @@ class Writer:
             passes=found.read,
         )
 
-    def taken(self, tokens: Iterable[Token], end: End, most: int) -> Steps:
-        """Text of decoded tokens, up to its end."""
+    def taken(self, passes: Iterable[list[Token]], end: End, most: int) -> Steps:
+        """Text of decoded tokens, up to its end; a step for those of each pass, between which nothing is computed."""
         written: list[int] = []
-        decoded: list[Token] = []
-        margin = 0.0
+        unsettled: list[Token] = []
+        logprob = margin = 0.0
         new = 0
         beginning: tuple[int, ...] = ()
         text = ""
         is_cut = False
         spelled = Spelled(table) if (table := self._tokenizer.table) else None
-        for token in tokens:
+        for token in _to_be_taken(passes):
+            if token is None:
+                if len(unsettled) >= self._settled_at_once:
+                    logprob += sum(one.logprob for one in unsettled)
+                    unsettled.clear()
+                yield Step("decode", text)
+                continue
             written.append(token.id)
-            decoded.append(token)
+            unsettled.append(token)
             if token.id in self._stop_ids:  # the text before has been judged
                 break
             text, is_ended = end(spelled.add(token.id) if spelled else self._tokenizer.decode(written))
@@ -116,7 +127,6 @@ class Writer:
             if len(written) >= most:
                 is_cut = True
                 break
-            yield Step("decode", text)
         self.texts.append(as_string(written))
         return Completion(
             text=text,
@@ -124,11 +134,18 @@ class Writer:
             prompt_tokens=0,
             reused_tokens=0,
             generated_tokens=len(written),
-            mean_logprob=sum(token.logprob for token in decoded) / max(1, len(written)),
+            mean_logprob=(logprob + sum(one.logprob for one in unsettled)) / max(1, len(written)),
             first_margin=margin,
             beginning=beginning,
             is_cut=is_cut,
         )
+
+
+def _to_be_taken(passes: Iterable[list[Token]]) -> Generator[Token | None, None, None]:
+    """Tokens, with None behind those of each pass."""
+    for tokens in passes:
+        yield from tokens
+        yield None
 
 
 def steps(computing: Generator[None, None, _T]) -> Generator[Step, None, _T]:

@@ -43,6 +43,7 @@ class CausalModel(Protocol):
     def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
         """Append `tokens` [n ≥ 1] to `cache`, which this model has made and which has room for them.
 
-        Returns the logits [last, vocabulary] that follow each of the `last` ≤ n newest tokens, in float32.
+        Returns the logits [last, vocabulary] that follow each of the `last` ≤ n newest tokens, in float32. They are the
+        caller's to keep: no later pass writes into them.
         """
         ...

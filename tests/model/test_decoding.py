@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import islice
 from typing import Any, cast
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from inference.decoding import greedy, prefill
+from inference.engines import writing
 from inference.engines.base import Steps
 from inference.engines.local import MAX_INSTRUCTION_TOKENS, MAX_PROMPT_TOKENS, LocalEngine
 from inference.formats import FORMATS
 from inference.kv_cache import KeyValueCache, common_prefix_length
 from inference.models.base import CausalModel
 from inference.models.transformers_model import TransformersModel
+from inference.picking import Choice, Picker
 from inference.request import Completion, Instruction, Request
 from inference.tokenizer import TextTokenizer
 from tests.model import checkpoints
@@ -222,3 +225,48 @@ def test_common_prefix(left: list[int], right: list[int]) -> None:
     length = common_prefix_length(left, right)
     assert left[:length] == right[:length]
     assert length == min(len(left), len(right)) or left[length] != right[length]
+
+
+@pytest.mark.parametrize("guesses", [(), (3, 5)])
+def test_likelihoods_are_those_of_what_was_allowed(guesses: tuple[int, ...]) -> None:
+    rows = torch.randn(1 + len(guesses), 40, generator=torch.Generator().manual_seed(3))
+    for row, guess in zip(rows, (*guesses, 9), strict=True):
+        row[guess] = 9.0
+    rows[:, 7] = 20.0
+    tokens = Picker(Choice(forbidden=[7, 8], vocabulary=30)).pick(rows, [1], guesses)
+    allowed = rows[:, :30].double().clone()
+    allowed[:, [7, 8]] = -torch.inf
+    expected = allowed.log_softmax(-1)
+    assert [token.id for token in tokens] == [*guesses, 9]
+    for token, row in zip(tokens, expected, strict=True):
+        best, second = row.topk(2).values.tolist()
+        assert token.logprob == pytest.approx(best, abs=1e-5)
+        assert token.margin == pytest.approx(best - second, abs=1e-5)
+        assert token.likelihood == token.likelihood
+
+
+def test_where_nothing_is_allowed_the_likelihood_is_none() -> None:
+    (token,) = Picker(Choice(forbidden=range(5))).pick(torch.zeros(1, 5), [1])
+    assert math.isnan(token.logprob)
+    assert token.margin == math.inf
+
+
+@pytest.mark.parametrize("model", [MODEL, lean_model(REFERENCE, "int8"), REFERENCE_MODEL])
+def test_logits_are_not_written_again(model: CausalModel) -> None:
+    cache = model.new_cache(20)
+    first = model.forward([5, 6, 7], cache, last=2)
+    kept = first.clone()
+    for _ in range(3):
+        model.forward([8], cache)
+    assert torch.equal(first, kept)
+
+
+def test_a_completions_likelihood_does_not_depend_on_how_often_it_is_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = Request(prefix="def f(a):\n    return", suffix="\n", max_tokens=24)
+    tokenizer = TextTokenizer(BACKEND, STARCODER.control_tokens)
+    usual = complete(LocalEngine("usual", MODEL, tokenizer, STARCODER), request)
+    monkeypatch.setattr(writing, "_LOGITS_KEPT", 0)
+    often = complete(LocalEngine("often", MODEL, tokenizer, STARCODER), request)
+    assert usual.generated_tokens > 3
+    assert often.text == usual.text
+    assert often.mean_logprob == pytest.approx(usual.mean_logprob)

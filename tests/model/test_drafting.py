@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import pytest
 import torch
@@ -66,7 +65,7 @@ def test_drafted_equals_greedy_even_with_drafts_that_are_wrong_on_purpose(
     tally = Tally()
     drafting = Drafting(propose, Always(Pace()), tally)
     got: list[int] = []
-    for token in drafted(model, cache, rest, Picker(choice), drafting):  # type: ignore[arg-type]
+    for token in chain.from_iterable(drafted(model, cache, rest, Picker(choice), drafting)):  # type: ignore[arg-type]
         got.append(token.id)
         assert cache.tokens[: len(PROMPT)] == PROMPT
         assert cache.tokens[len(PROMPT) :] == expected[: len(cache.tokens) - len(PROMPT)], "nothing that is not written"
@@ -113,7 +112,7 @@ def test_what_was_written_counts_as_text_too() -> None:
 
 def copied(texts: list[list[int]], prefix: list[int], written: list[int], most: int) -> tuple[list[int], int]:
     """What a copy is, by trying every length at every place, the last first."""
-    known = [*itertools.chain.from_iterable([*text, -1] for text in texts), *prefix, *written]
+    known = [*chain.from_iterable([*text, -1] for text in texts), *prefix, *written]
     for length in range(min(24, len(known) - 1), 0, -1):
         tail = known[-length:]
         for at in range(len(known) - length - 1, -1, -1):
@@ -258,7 +257,9 @@ def test_drafts_that_were_given_up_come_back_when_they_would_have_been_right() -
     cache = LEAN.new_cache(200)
     rest = finished(prefill_except_last(LEAN, cache, PROMPT))
     drafting = Drafting(lambda written, most: (expected[len(written) : len(written) + most], 5), length)
-    assert [token.id for token in drafted(LEAN, cache, rest, Picker(Choice(most=MOST)), drafting)] == expected
+    assert [
+        token.id for tokens in drafted(LEAN, cache, rest, Picker(Choice(most=MOST)), drafting) for token in tokens
+    ] == expected
     assert drafting.tally.accepted > 0
 
 
@@ -289,7 +290,7 @@ def test_int8_drafts_are_greedy_bit_by_bit(reference: PreTrainedModel, chunk: in
 
             drafting = Drafting(propose, Always(Pace()))
             rest = finished(prefill_except_last(model, tried, prompt, chunk))
-            got = list(drafted(model, tried, rest, Picker(choice), drafting))
+            got = list(chain.from_iterable(drafted(model, tried, rest, Picker(choice), drafting)))
             assert [(token.id, token.likelihood) for token in got] == [(one.id, one.likelihood) for one in expected]
             assert drafting.tally.accepted > 5
     finally:

@@ -171,7 +171,7 @@ def test_drafted_equals_greedy_with_a_tail_and_a_memory(prefix: str, right: floa
         other = LEAN.new_cache(200)
         rest = finished(prefill_except_last(LEAN, other, prompt))
         drafting = Drafting(drafter, Always(Pace()))
-        assert [token.id for token in drafted(LEAN, other, rest, picker, drafting)] == expected
+        assert [token.id for tokens in drafted(LEAN, other, rest, picker, drafting) for token in tokens] == expected
 
 
 def engine(trust: Trust | None = None) -> LocalEngine:

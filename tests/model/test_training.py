@@ -7,7 +7,6 @@ import random
 from dataclasses import replace
 from importlib.metadata import Distribution
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -312,22 +311,24 @@ def test_variants_are_compared_at_equal_time_and_a_stopped_comparison_goes_on(
     tiny = {"length": 64, "width": 32, "layers": 1, "heads": 2, "batch": 2, "warmup_steps": 2}
     variants = (
         ablations.Variant("tiny", tiny),
+        ablations.Variant("weights", {**tiny, "middle_weight": 1.0}),
         ablations.Variant("AdamW", {**tiny, "has_muon": False}),
         ablations.Variant("fewer words", tiny, vocabulary=280),
     )
     table = list(ablations.run(built, tmp_path, 0.01, variants))
     assert [row.split("|")[1].strip() for row in table[2:]] == [one.name for one in variants]
     assert all(float(row.split("|")[4]) > 0 for row in table[2:])
+    assert table[2].split("|")[3] == table[3].split("|")[3], "as many steps, of the same shape"
     (tmp_path / "AdamW" / "figures.json").unlink()
     trained: list[str] = []
-    whole = ablations._trained
+    whole = train.train
 
-    def counted(variant: ablations.Variant, *where: Any) -> dict[str, float]:
-        trained.append(variant.name)
-        return whole(variant, *where)
+    def counted(where: Path, vocabulary: Path, out: Path, recipe: train.Recipe) -> None:
+        trained.append(out.parent.name)
+        whole(where, vocabulary, out, recipe)
 
-    monkeypatch.setattr(ablations, "_trained", counted)
+    monkeypatch.setattr(train, "train", counted)
     (tmp_path / "AdamW" / "run" / "state.pt").unlink()
     again = list(ablations.run(built, tmp_path, 0.01, variants))
-    assert trained == ["AdamW"]
+    assert trained == ["beside", "AdamW", "AdamW"], "both are timed, and it is trained"
     assert again[2] == table[2]

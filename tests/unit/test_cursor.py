@@ -131,6 +131,8 @@ def test_what_the_editor_has_closed(marked: str, closed: str) -> None:
     [
         ("\x7fELF\x02\x01\x01" + "\x00" * 40, True),
         ("PK\x03\x04" + "\ufffd\x14\x00\x08" * 10, True),
+        ("# проверка входных данных пользователя\n".encode("cp1251").decode(errors="replace") * 9, False),
+        ("# 用户输入的检查\n".encode().decode("latin-1") * 9, False),
         ('NAMES = {"\x00": 1, "\x01": 2}\n', False),
         ("\x1b[31mred\x1b[0m\tand\x0cback\r\n" * 60, False),
         ("# ünï → 漢字 🙂 שלום\n" * 60, False),
