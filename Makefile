@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: demo test lint format train train-smoke bench clean help
+.PHONY: demo test test-editors lint format train train-smoke bench clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -14,6 +14,10 @@ demo: .venv/.package ## set everything up and show ghost text in a real file
 
 test: .venv/.development ## set everything up and run all tests
 	$(BIN)/pytest
+
+test-editors: .venv/.development ## the same in real editors, which are brought from Debian's packages if need be
+	@$(BIN)/python -m tests.editors.install; \
+		case $$? in 0) $(BIN)/pytest tests/editors ;; 3) ;; *) exit 1 ;; esac
 
 lint: .venv/.development ## ruff and pyright
 	$(BIN)/ruff check .

@@ -5,18 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
-import pty
-import signal
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.editors.terminal import Terminal, until
+from tests.editors.terminal import started as in_terminal
+
 PLUGIN = Path(__file__).parents[2] / "editors" / "emacs" / "fimd.el"
-TIMEOUT_S = 30
 
 Client = Literal["lsp-mode", "eglot"]
 
@@ -52,7 +50,7 @@ _BEGIN: dict[Client, str] = {
     "eglot": """
   (require 'eglot)
   (setq eglot-sync-connect nil)
-  (eglot-ensure)""",
+  (call-interactively #'eglot)""",
 }
 
 
@@ -61,16 +59,23 @@ def find() -> str | None:
     return os.environ.get("FIMD_EMACS")
 
 
+def batch(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """What Emacs does without a terminal: loads files, or evaluates what stands behind `--eval`."""
+    command = [*_program(), "--batch", *(["--load"] if isinstance(arguments[0], Path) else []), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _program() -> list[str]:
+    return [find() or "emacs", f"--dump-file={os.environ['FIMD_EMACS_DUMP']}", "-Q"]
+
+
 class Emacs:
     """One that runs, with one file open."""
 
-    def __init__(self, terminal: int, folder: Path) -> None:
+    def __init__(self, terminal: Terminal, folder: Path) -> None:
+        self.type = terminal.type
         self._terminal = terminal
         self._client = [os.environ["FIMD_EMACSCLIENT"], "--socket-name", str(folder / "socket"), "--eval"]
-
-    def type(self, keys: str) -> None:
-        """Send what a terminal sends for keys."""
-        os.write(self._terminal, keys.encode())
 
     def lisp(self, expression: str) -> Any:
         """What an expression gives in the window's buffer, as JSON can say it."""
@@ -88,15 +93,17 @@ class Emacs:
         """The ghost text that is drawn; empty for none."""
         return self.lisp("(drawn)")
 
+    def messages(self) -> str:
+        """All that has been said in the echo area."""
+        return self.lisp('(with-current-buffer "*Messages*" (buffer-string))')
+
+    def screen(self) -> str:
+        """What was drawn last."""
+        return self._terminal.drawn()[-2000:]
+
     def until(self, condition: Callable[[], Any]) -> Any:
         """The first true value of `condition`."""
-        ends = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < ends:
-            if value := condition():
-                return value
-            time.sleep(0.05)
-        messages = self.lisp('(with-current-buffer "*Messages*" (buffer-string))')
-        raise AssertionError(f"it never came; text {self.text()!r}, ghost text {self.ghost()!r}; {messages[-1500:]}")
+        return until(condition, lambda: f"text {self.text()!r}, ghost text {self.ghost()!r}; {self.messages()[-1500:]}")
 
 
 @contextmanager
@@ -115,30 +122,10 @@ def started(folder: Path, text: str, client: Client, command: list[str]) -> Gene
         ),
         encoding="utf-8",
     )
-    program = [find() or "emacs", f"--dump-file={os.environ['FIMD_EMACS_DUMP']}", "-nw", "-Q", "--load", str(init)]
-    process, terminal = pty.fork()
-    if process == 0:
-        os.environ |= {"TERM": "xterm-256color", "HOME": str(folder), "LANG": "C.UTF-8"}
-        os.execv(program[0], [*program, str(file)])  # noqa: S606  # no shell
-    screen = (folder / "screen").open("wb")
-    threading.Thread(target=_drain, args=(terminal, screen), daemon=True).start()
-    try:
+    command = [*_program(), "-nw", "--load", str(init), str(file)]
+    with in_terminal(command, folder / "screen", {"HOME": str(folder)}) as terminal:
         emacs = Emacs(terminal, folder)
-        ends = time.monotonic() + TIMEOUT_S
-        while not (folder / "socket").exists() and time.monotonic() < ends:
-            time.sleep(0.05)
-        emacs.until(lambda: emacs.text() == text)
+        until((folder / "socket").exists, terminal.drawn)
+        emacs.until(lambda: emacs.text() == text.replace("\r\n", "\n"))
         emacs.lisp("(progn (begin) t)")
         yield emacs
-    finally:
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-        os.close(terminal)
-
-
-def _drain(terminal: int, screen: Any) -> None:
-    """Read what is drawn, so that the terminal is never full, and keep it for whoever looks for a failure's reason."""
-    with suppress(OSError), screen:
-        while drawn := os.read(terminal, 65536):
-            screen.write(drawn)
-            screen.flush()

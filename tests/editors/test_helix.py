@@ -1,0 +1,76 @@
+"""A real Helix with the settings of `editors/helix`: suggestions stand in its completion menu."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.editors.terminal import Terminal, started, until
+from tests.protocol.scripted import SERVER
+
+SETTINGS = Path(__file__).parents[2] / "editors" / "helix" / "languages.toml"
+pytestmark = pytest.mark.skipif("FIMD_HELIX" not in os.environ, reason="no Helix: `make test-editors` brings one")
+ESCAPE, ENTER, TAB = "\x1b", "\r", "\t"
+
+
+@contextmanager
+def typing(folder: Path, text: str, **script: Any) -> Generator[Terminal]:
+    """A Helix whose server is ready and scripted."""
+    with opened(folder, text, [sys.executable, str(SERVER), json.dumps({"text": "lue + 1", **script})]) as terminal:
+        log = folder / "log"
+        until(lambda: log.exists() and '"method":"initialized"' in log.read_text(), terminal.drawn)
+        yield terminal
+
+
+@contextmanager
+def opened(folder: Path, text: str, server: list[str]) -> Generator[Terminal]:
+    """A Helix with a Python file that holds `text` open, at its first character."""
+    settings = SETTINGS.read_text(encoding="utf-8")
+    assert 'command = "fimd"\nargs = ["serve"]' in settings
+    settings = settings.replace(
+        'command = "fimd"\nargs = ["serve"]', f"command = {json.dumps(server[0])}\nargs = {json.dumps(server[1:])}"
+    )
+    (folder / "helix").mkdir()
+    (folder / "helix" / "languages.toml").write_text(settings, encoding="utf-8")
+    (folder / "helix" / "config.toml").write_text("", encoding="utf-8")
+    (folder / "example.py").write_bytes(text.encode())
+    places = {f"XDG_{kind}_HOME": str(folder) for kind in ("CONFIG", "CACHE", "STATE", "DATA")}
+    command = [os.environ["FIMD_HELIX"], "-vv", "--log", str(folder / "log"), str(folder / "example.py")]
+    with started(command, folder / "screen", {**places, "HOME": str(folder)}) as terminal:
+        yield terminal
+
+
+def saved(terminal: Terminal, folder: Path) -> bytes:
+    size = terminal.size
+    terminal.type(ESCAPE)  # by itself: with what follows at once, it would be one key
+    until(lambda: "NOR" in terminal.drawn(size), terminal.drawn)
+    terminal.type(f":w{ENTER}")
+    before = (folder / "example.py").stat().st_mtime_ns
+    until(lambda: (folder / "example.py").stat().st_mtime_ns != before, terminal.drawn)
+    return (folder / "example.py").read_bytes()
+
+
+def take(terminal: Terminal, keys: str, suggestion: str) -> None:
+    """Type `keys` at the end of the line, until `suggestion` is in the menu, and take it."""
+    terminal.type("A" + keys)
+    until(lambda: suggestion in terminal.drawn(), terminal.drawn)
+    terminal.type(TAB + ENTER)
+
+
+def test_a_suggestion_is_in_the_menu_and_is_taken(tmp_path: Path) -> None:
+    with typing(tmp_path, "x =\ny = 2\n") as helix:
+        take(helix, " va", "value + 1")
+        assert saved(helix, tmp_path) == b"x = value + 1\ny = 2\n"
+
+
+def test_wide_characters_before_the_cursor_and_the_files_own_line_ends(tmp_path: Path) -> None:
+    with typing(tmp_path, "x = '🙂é',\r\ny = 2\r\n") as helix:
+        take(helix, " va", "value + 1")
+        assert saved(helix, tmp_path).decode() == "x = '🙂é', value + 1\r\ny = 2\r\n"
