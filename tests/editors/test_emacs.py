@@ -26,6 +26,8 @@ CLIENTS = pytest.mark.parametrize("client", ["lsp-mode", "eglot"])
 END_OF_LINE, SAVE = "\x05", "\x18\x13"
 _DRAWS = "(bound-and-true-p lsp-inline-completion-mode)"
 
+TOTAL = "def total(numbers):\n    result = 0\n    for number in numbers:\n        result += number\n    return\n"
+
 
 @contextmanager
 def typing(folder: Path, text: str, client: Client, **script: Any) -> Generator[Emacs]:
@@ -111,6 +113,16 @@ def test_a_server_that_dies_is_noticed_and_started_again(tmp_path: Path, client:
         emacs.until(lambda: is_ready(emacs))
         emacs.type(END_OF_LINE + " ")
         emacs.until(lambda: emacs.ghost() == "value + 1")
+
+
+@CLIENTS
+def test_the_real_server_and_the_embedded_model(tmp_path: Path, client: Client) -> None:
+    with started(tmp_path, TOTAL, client, [sys.executable, "-m", "lsp_server", "serve"]) as emacs:
+        emacs.until(lambda: is_ready(emacs))
+        emacs.type("\x1b>\x10" + END_OF_LINE + " ")
+        emacs.until(lambda: emacs.ghost() == "result")
+        emacs.type(ACCEPT[client])
+        emacs.until(lambda: emacs.text() == TOTAL.replace("return\n", "return result\n"))
 
 
 def test_the_package_compiles_without_a_warning_and_is_one(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.protocol.scripted import SERVER
 
 SETTINGS = Path(__file__).parents[2] / "editors" / "helix" / "languages.toml"
 pytestmark = pytest.mark.skipif("FIMD_HELIX" not in os.environ, reason="no Helix: `make test-editors` brings one")
-ESCAPE, ENTER, TAB = "\x1b", "\r", "\t"
+ESCAPE, ENTER, TAB, ASK = "\x1b", "\r", "\t", "\x18"
 
 
 @contextmanager
@@ -59,8 +59,9 @@ def saved(terminal: Terminal, folder: Path) -> bytes:
 
 def take(terminal: Terminal, keys: str, suggestion: str) -> None:
     """Type `keys` at the end of the line, until `suggestion` is in the menu, and take it."""
+    size = terminal.size
     terminal.type("A" + keys)
-    until(lambda: suggestion in terminal.drawn(), terminal.drawn)
+    until(lambda: suggestion in terminal.drawn(size), terminal.drawn)
     terminal.type(TAB + ENTER)
 
 
@@ -74,3 +75,13 @@ def test_wide_characters_before_the_cursor_and_the_files_own_line_ends(tmp_path:
     with typing(tmp_path, "x = '🙂é',\r\ny = 2\r\n") as helix:
         take(helix, " va", "value + 1")
         assert saved(helix, tmp_path).decode() == "x = '🙂é', value + 1\r\ny = 2\r\n"
+
+
+def test_the_real_server_and_the_embedded_model(tmp_path: Path) -> None:
+    text = "def total(numbers):\n    result = 0\n    for number in numbers:\n        result += number\n    return\n"
+    with opened(tmp_path, text, [sys.executable, "-m", "lsp_server", "serve"]) as helix:
+        log = tmp_path / "log"
+        until(lambda: log.exists() and 'String("end")' in log.read_text(), helix.drawn)
+        helix.type("ge")  # the last line
+        take(helix, f" {ASK}", "result")  # where no word has begun, so that Helix has none of its own to offer
+        assert saved(helix, tmp_path).decode() == text.replace("return\n", "return result\n")

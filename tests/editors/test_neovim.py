@@ -141,3 +141,15 @@ def test_the_health_check_says_what_works(tmp_path: Path) -> None:
         assert any("ghost text" in line for line in found)
         neovim.type(":help fimd.setup()<CR>")
         neovim.until(lambda: any("All of them, with their defaults" in line for line in neovim.text()))
+
+
+@WAYS
+def test_the_real_server_and_the_embedded_model(tmp_path: Path, way: str) -> None:
+    text = "def total(numbers):\n    result = 0\n    for number in numbers:\n        result += number\n    return\n"
+    command = [sys.executable, "-m", "lsp_server", "serve"]
+    with started(tmp_path, text, {"cmd": command, "ghost_text": way}) as neovim:
+        neovim.until(lambda: neovim.lua('require("fimd").report.phase') == "ready")
+        neovim.type("GA ")
+        neovim.until(lambda: neovim.ghost() == "result")
+        neovim.type("<Tab>")
+        neovim.until(lambda: neovim.text()[-1] == "    return result")
