@@ -48,21 +48,18 @@ def generated(
 
 def completed(engine: LocalEngine, request: Request = REQUEST) -> tuple[list[int], list[int], Completion]:
     """Prompt ids, ids that the engine decoded to text, and its completion."""
-    decoded: list[int] = []
-    decode = engine.tokenizer.decode
-
-    def recording(ids: Sequence[int]) -> str:
-        decoded[:] = ids
-        return decode(ids)
-
-    engine.tokenizer.decode = recording  # type: ignore[method-assign]
     steps = engine.complete(request)
     while True:
         try:
             next(steps)
         except StopIteration as done:
-            engine.tokenizer.decode = decode  # type: ignore[method-assign]
-            return engine.prompt_ids(request), decoded, done.value
+            return engine.prompt_ids(request), last_written(engine), done.value
+
+
+def last_written(engine: LocalEngine) -> list[int]:
+    """Ids that the engine decoded to text last."""
+    written = list(map(ord, engine._writer.texts[-1]))
+    return written[:-1] if written[-1] in engine._stop_ids else written
 
 
 def check_equal(engine: LocalEngine, model: Any, prompt: Sequence[int]) -> None:
