@@ -17,7 +17,7 @@ test: .venv/.development ## set everything up and run all tests
 
 test-editors: .venv/.development ## the same in real editors, which are brought from Debian's packages if need be
 	@$(BIN)/python -m tests.editors.install; \
-		case $$? in 0) $(BIN)/pytest tests/editors ;; 3) ;; *) exit 1 ;; esac
+		case $$? in 0) FIMD_TEST_EDITORS=1 $(BIN)/pytest tests/editors ;; 3) ;; *) exit 1 ;; esac
 
 lint: .venv/.development ## ruff and pyright
 	$(BIN)/ruff check .

@@ -28,10 +28,13 @@ def normalise(message: dict[str, Any]) -> None:
         for content in _list(_mapping(_mapping(typed.get("change")).get("cells")).get("textContent")):
             _drop_null_ranges(_mapping(content).get("changes"))
     elif message.get("method") == "initialize":
-        general = _mapping(_mapping(typed.get("capabilities")).get("general"))
+        capabilities = _mapping(typed.get("capabilities"))
+        general = _mapping(capabilities.get("general"))
         if isinstance(offered := general.get("positionEncodings"), list):
             # pygls takes the first that it knows, so the client's list is put in our order of preference.
-            general["positionEncodings"] = _in_our_order(cast(list[Any], offered))
+            wanted = _mapping(_mapping(capabilities.get("experimental")).get("fimd")).get("positionEncoding")
+            ordered = _in_our_order(cast(list[Any], offered))
+            general["positionEncodings"] = [wanted] if isinstance(wanted, str) and wanted in ordered else ordered
 
 
 def shows_ghost_text(initialize_params: object) -> bool:

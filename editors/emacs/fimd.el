@@ -87,7 +87,9 @@ Fimd itself waits longer where that saves work."
     :add-on? t
     :priority -2
     :server-id 'fimd
-    :custom-capabilities '((experimental . ((fimd . ((status . t))))))
+    ;; lsp-mode keeps one encoding of positions a buffer, whatever each server has
+    ;; agreed to: so fimd takes that of servers that agree to none.
+    :custom-capabilities '((experimental . ((fimd . ((status . t) (positionEncoding . "utf-16"))))))
     :notification-handlers (let ((handlers (make-hash-table :test #'equal)))
                              (puthash "fimd/status" #'fimd--lsp-status handlers)
                              handlers))))
@@ -162,7 +164,8 @@ Fimd itself waits longer where that saves work."
   "Names of the models that fimd knows."
   (let ((output (with-output-to-string
                   (with-current-buffer standard-output
-                    (call-process (car fimd-command) nil '(t nil) nil "models" "--json")))))
+                    (apply #'call-process (car fimd-command) nil '(t nil) nil
+                           (append (butlast (cdr fimd-command)) '("models" "--json")))))))
     (mapcar (lambda (model) (gethash "name" model)) (json-parse-string output))))
 
 (defun fimd-mode-line ()

@@ -1,4 +1,4 @@
-"""Lets the tests here find the editors that `tests.editors.install` has brought, if it has."""
+"""Lets the tests here find the editors that `tests.editors.install` has brought, under `make test-editors`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,5 @@ import os
 
 from tests.editors.install import FOLDER, environment, is_whole
 
-if is_whole(FOLDER) and "FIMD_NVIM" not in os.environ:
-    for name, value in environment(FOLDER / "root").items():
-        os.environ.setdefault(name, value)
+if "FIMD_TEST_EDITORS" in os.environ and is_whole(FOLDER):
+    os.environ.update(environment(FOLDER / "root"))

@@ -22,6 +22,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "build" / "editors"
 
+EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
+
 SUITE, MIRROR = "forky", "http://deb.debian.org/debian"
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _PACKAGES = ("neovim", "emacs-nox", "elpa-lsp-mode", "hx", "chromium")
@@ -75,6 +77,7 @@ def install(folder: Path) -> Path:
             raise CantError(f"{program} is not here: the editors come as Debian's packages")
     if not Path(_KEYS).exists():
         raise CantError(f"{_KEYS} is not here: Debian's packages can't be verified")
+    (folder / "whole").unlink(missing_ok=True)
     archives = _downloaded(folder / "apt")
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
@@ -87,14 +90,15 @@ def install(folder: Path) -> Path:
 
 
 def install_vscode(folder: Path) -> Path:
-    """The folder that code-server and its Node.js were installed in.
+    """The folder that code-server and its Node.js were installed in; our extension gets what it is built with.
 
     Raises:
         CantError: npm or its registry is missing.
     """
     code = folder / "vscode"
-    whole = json.dumps(_NPM_PACKAGES)
-    if (code / "whole").exists() and (code / "whole").read_text(encoding="utf-8") == whole:
+    if shutil.which("npm") and not (EXTENSION / "node_modules").exists():
+        _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(EXTENSION))
+    if has_vscode(folder):
         return code
     if not shutil.which("npm"):
         raise CantError("npm is not here: VS Code comes from its registry")
@@ -104,8 +108,14 @@ def install_vscode(folder: Path) -> Path:
     # Its scripts would compile what is for other things than editing; what they fetch is fetched here instead.
     for part in (code, code / _CODE / "lib/vscode", code / _CODE / "lib/vscode/extensions"):
         _run("npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--prefix", str(part))
-    (code / "whole").write_text(whole, encoding="utf-8")
+    (code / "whole").write_text(json.dumps(_NPM_PACKAGES), encoding="utf-8")
     return code
+
+
+def has_vscode(folder: Path) -> bool:
+    """Whether `install_vscode` has come to its end there."""
+    marker = folder / "vscode" / "whole"
+    return marker.exists() and marker.read_text(encoding="utf-8") == json.dumps(_NPM_PACKAGES)
 
 
 def is_whole(folder: Path) -> bool:

@@ -45,8 +45,11 @@ def started(command: list[str], drawn: Path, environment: dict[str, str]) -> Gen
     drawn.touch()
     process, keys = pty.fork()
     if process == 0:
-        os.environ |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", **environment}
-        os.execv(command[0], command)  # noqa: S606  # no shell
+        try:
+            os.environ |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", **environment}
+            os.execv(command[0], command)  # noqa: S606  # no shell
+        finally:
+            os._exit(127)  # else this copy of the tests would go on
     fcntl.ioctl(keys, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
     threading.Thread(target=_keep, args=(keys, drawn), daemon=True).start()
     try:

@@ -51,8 +51,8 @@ def saved(terminal: Terminal, folder: Path) -> bytes:
     size = terminal.size
     terminal.type(ESCAPE)  # by itself: with what follows at once, it would be one key
     until(lambda: "NOR" in terminal.drawn(size), terminal.drawn)
-    terminal.type(f":w{ENTER}")
     before = (folder / "example.py").stat().st_mtime_ns
+    terminal.type(f":w{ENTER}")
     until(lambda: (folder / "example.py").stat().st_mtime_ns != before, terminal.drawn)
     return (folder / "example.py").read_bytes()
 

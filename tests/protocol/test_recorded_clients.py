@@ -18,7 +18,7 @@ WIDTHS = {"utf-8": len(LINE.encode()), "utf-16": len(LINE.encode("utf-16-le")) /
 GHOST, MENU = "inlineCompletionProvider", "completionProvider"
 EDITORS = [
     ("neovim", "utf-8", {GHOST}),
-    ("emacs-lsp-mode", "utf-8", {GHOST}),
+    ("emacs-lsp-mode", "utf-16", {GHOST}),
     ("emacs-eglot", "utf-8", {MENU}),
     ("helix", "utf-8", {MENU}),
 ]

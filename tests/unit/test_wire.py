@@ -53,6 +53,21 @@ def test_our_preferred_encoding_comes_first(offered: list[str], first: str) -> N
     assert message["params"]["capabilities"]["general"]["positionEncodings"][0] == first
 
 
+@pytest.mark.parametrize(
+    ("wanted", "taken"),
+    [("utf-16", ["utf-16"]), ("utf-7", ["utf-8", "utf-16"]), (None, ["utf-8", "utf-16"]), ({}, ["utf-8", "utf-16"])],
+)
+def test_a_client_may_ask_for_an_encoding_that_it_offers(wanted: object, taken: list[str]) -> None:
+    general = {"positionEncodings": ["utf-16", "utf-8"]}
+    experimental = {"fimd": {"positionEncoding": wanted}}
+    message: dict[str, Any] = {
+        "method": "initialize",
+        "params": {"capabilities": {"general": general, "experimental": experimental}},
+    }
+    normalise(message)
+    assert general["positionEncodings"] == taken
+
+
 @pytest.mark.parametrize("params", [None, [], "x", {}, {"capabilities": None}, {"capabilities": {"general": 3}}])
 def test_odd_parameters_are_left_to_the_decoder(params: object) -> None:
     normalise({"method": "initialize", "params": params})

@@ -5,10 +5,10 @@ import {
   CloseAction,
   type ClientCapabilities,
   ErrorAction,
-  ExecuteCommandRequest,
   type FeatureState,
   LanguageClient,
   type LanguageClientOptions,
+  RevealOutputChannelOn,
   type StaticFeature,
 } from "vscode-languageclient/node";
 import { findServer, installServer, NotInstalled } from "./server";
@@ -16,6 +16,14 @@ import { serverSettings } from "./settings";
 import type { Report } from "./status";
 
 const RESTARTS = 3;
+const WITHIN_MS = 10 * 60 * 1000;
+/** So often in so long a time it is started again: what dies at every suggestion would do so for ever. */
+
+type Settings = Record<string, unknown>;
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
 /** Asks the server for `fimd/status`, which it sends to those who ask only. */
 const wantsStatus: StaticFeature = {
@@ -31,7 +39,8 @@ const wantsStatus: StaticFeature = {
 
 export class Connection implements vscode.Disposable {
   private client: LanguageClient | undefined;
-  private deaths = 0;
+  private deaths: number[] = [];
+  private sent: Settings = {};
   private pending: Promise<void> = Promise.resolve();
   report: Report = { phase: "loading", message: "fimd starts", model: "" };
 
@@ -48,7 +57,7 @@ export class Connection implements vscode.Disposable {
 
   restart(): Promise<void> {
     return this.inTurn(async () => {
-      this.deaths = 0;
+      this.deaths = [];
       await this.end();
       await this.begin(true);
     });
@@ -69,17 +78,21 @@ export class Connection implements vscode.Disposable {
     return findServer(this.context);
   }
 
+  /** Let changed settings hold. What is not set any more can't be sent, so the server starts anew with what is left. */
   async sendSettings(): Promise<void> {
-    await this.client?.sendNotification("workspace/didChangeConfiguration", { settings: { fimd: serverSettings() } });
-  }
-
-  /** Let the server carry out one of its commands. */
-  async execute(command: string, ...args: string[]): Promise<void> {
-    if (!this.client?.isRunning()) {
+    const before = this.sent;
+    const settings = (this.sent = serverSettings());
+    const isMissing = (one: object, other: object): boolean =>
+      Object.entries(one).some(
+        ([key, value]) =>
+          !(key in other) ||
+          (isObject(value) && isObject((other as Settings)[key]) && isMissing(value, (other as Settings)[key] as object)),
+      );
+    if (!this.client?.isRunning() || isMissing(before, settings)) {
       await this.restart();
       return;
     }
-    this.tell((await this.client.sendRequest(ExecuteCommandRequest.type, { command, arguments: args })) as Report);
+    await this.client.sendNotification("workspace/didChangeConfiguration", { settings: { fimd: settings } });
   }
 
   dispose(): Promise<void> {
@@ -102,8 +115,12 @@ export class Connection implements vscode.Disposable {
       if (asksToInstall) void this.offerToInstall(error.message);
       return;
     }
+    // Not in the workspace, where a folder may be called like a model.
+    const cwd = this.context.globalStorageUri.fsPath;
+    await vscode.workspace.fs.createDirectory(this.context.globalStorageUri);
     this.log.info(`starting ${command} serve`);
-    const client = new LanguageClient("fimd", "fimd", { command, args: ["serve"] }, this.options());
+    this.sent = serverSettings();
+    const client = new LanguageClient("fimd", "fimd", { command, args: ["serve"], options: { cwd } }, this.options());
     client.registerFeature(wantsStatus);
     client.onNotification("fimd/status", (report: Report) => this.tell(report));
     this.client = client;
@@ -124,19 +141,22 @@ export class Connection implements vscode.Disposable {
   private options(): LanguageClientOptions {
     return {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],
-      initializationOptions: serverSettings(),
+      initializationOptions: serverSettings, // asked anew when the server is started again
       outputChannel: this.log,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      initializationFailedHandler: () => false,
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue }),
         closed: () => {
-          this.deaths += 1;
-          if (this.deaths <= RESTARTS) {
+          const now = Date.now();
+          this.deaths = [...this.deaths.filter((death) => now - death < WITHIN_MS), now];
+          if (this.deaths.length <= RESTARTS) {
             this.tell({ phase: "loading", message: "fimd stopped and is started again", model: "" });
             void vscode.window.showWarningMessage("fimd stopped and is started again; its log says why.");
             return { action: CloseAction.Restart, handled: true };
           }
-          this.tell({ phase: "stopped", message: `fimd stopped ${this.deaths} times: see its log`, model: "" });
-          void this.complain(`fimd stopped ${this.deaths} times and is not started again.`);
+          this.tell({ phase: "stopped", message: `fimd stopped ${this.deaths.length} times: see its log`, model: "" });
+          void this.complain(`fimd stopped ${this.deaths.length} times and is not started again.`);
           return { action: CloseAction.DoNotRestart, handled: true };
         },
       },
@@ -145,7 +165,6 @@ export class Connection implements vscode.Disposable {
 
   private tell(report: Report): void {
     this.report = report;
-    if (report.phase === "ready") this.deaths = 0;
     this.heard(report);
   }
 

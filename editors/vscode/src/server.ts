@@ -36,7 +36,10 @@ export async function findServer(context: vscode.ExtensionContext): Promise<stri
 export async function installServer(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): Promise<void> {
   const python = setting("server.python") || (IS_WINDOWS ? "python" : "python3");
   const folder = environmentFolder(context);
-  const wanted = setting("server.package") || "fimd";
+  const wanted = setting("server.package");
+  if (!wanted) {
+    throw new Error("What is to be installed? Name a checkout of fimd, or a wheel, in the setting fimd.server.package.");
+  }
   await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: "fimd", cancellable: true },
     async (progress, token) => {
@@ -65,12 +68,13 @@ export async function installServer(context: vscode.ExtensionContext, log: vscod
 }
 
 function reason(error: unknown, python: string): string {
-  const failed = error as { code?: unknown; stderr?: string; message?: string };
+  const failed = error as { code?: unknown; stderr?: string; stdout?: string };
   if (failed.code === "ENOENT") {
     return `There is no ${python} here: install Python 3.10 or newer, or name one in the setting fimd.server.python.`;
   }
-  const lines = (failed.stderr ?? "").trim().split("\n");
-  const said = lines.reverse().find((line) => /error/i.test(line)) ?? lines[0];
+  // Debian's Python says on its standard output that it can't make environments.
+  const lines = `${failed.stdout ?? ""}\n${failed.stderr ?? ""}`.trim().split("\n");
+  const said = lines.reverse().find((line) => /error|not available|failed/i.test(line)) ?? lines[0];
   return said ? `Installing fimd failed: ${said}` : `Installing fimd with ${python} failed: it needs Python 3.10 or newer.`;
 }
 
@@ -87,7 +91,7 @@ function inEnvironment(folder: string, program: string): string {
 }
 
 async function onPath(program: string): Promise<string | undefined> {
-  const names = IS_WINDOWS ? [`${program}.exe`, `${program}.cmd`] : [program];
+  const names = IS_WINDOWS ? [`${program}.exe`] : [program];
   for (const folder of (process.env["PATH"] ?? "").split(path.delimiter).filter(path.isAbsolute)) {
     for (const name of names) {
       const candidate = path.join(folder, name);
