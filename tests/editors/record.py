@@ -59,7 +59,9 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, start in EDITORS.items():
         path = FOLDER / f"{name}.json"
-        path.write_text(json.dumps(recorded(start), indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+        path.write_text(
+            json.dumps(recorded(start), indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+        )
         print(path)
 
 
