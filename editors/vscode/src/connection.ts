@@ -15,14 +15,22 @@ import { findServer, installServer, NotInstalled } from "./server";
 import { serverSettings } from "./settings";
 import type { Report } from "./status";
 
+/** So often in so long a time it is started again: what dies at every suggestion would do so for ever. */
 const RESTARTS = 3;
 const WITHIN_MS = 10 * 60 * 1000;
-/** So often in so long a time it is started again: what dies at every suggestion would do so for ever. */
 
 type Settings = Record<string, unknown>;
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether `before` has something, at any depth, that `after` has not. */
+function hasMore(before: object, after: object): boolean {
+  return Object.entries(before).some(([key, value]: [string, unknown]) => {
+    const now = (after as Settings)[key];
+    return now === undefined || (isObject(value) && isObject(now) && hasMore(value, now));
+  });
 }
 
 /** Asks the server for `fimd/status`, which it sends to those who ask only. */
@@ -80,18 +88,12 @@ export class Connection implements vscode.Disposable {
 
   /** Let changed settings hold. What is not set any more can't be sent, so the server starts anew with what is left. */
   async sendSettings(): Promise<void> {
-    const before = this.sent;
-    const settings = (this.sent = serverSettings());
-    const isMissing = (one: object, other: object): boolean =>
-      Object.entries(one).some(
-        ([key, value]) =>
-          !(key in other) ||
-          (isObject(value) && isObject((other as Settings)[key]) && isMissing(value, (other as Settings)[key] as object)),
-      );
-    if (!this.client?.isRunning() || isMissing(before, settings)) {
+    const settings = serverSettings();
+    if (!this.client?.isRunning() || hasMore(this.sent, settings)) {
       await this.restart();
       return;
     }
+    this.sent = settings;
     await this.client.sendNotification("workspace/didChangeConfiguration", { settings: { fimd: settings } });
   }
 
@@ -120,9 +122,14 @@ export class Connection implements vscode.Disposable {
     await vscode.workspace.fs.createDirectory(this.context.globalStorageUri);
     this.log.info(`starting ${command} serve`);
     this.sent = serverSettings();
-    const client = new LanguageClient("fimd", "fimd", { command, args: ["serve"], options: { cwd } }, this.options());
+    // One that was given up may still hear of its server's end.
+    const isCurrent = () => this.client === client;
+    const options = this.options(isCurrent);
+    const client = new LanguageClient("fimd", "fimd", { command, args: ["serve"], options: { cwd } }, options);
     client.registerFeature(wantsStatus);
-    client.onNotification("fimd/status", (report: Report) => this.tell(report));
+    client.onNotification("fimd/status", (report: Report) => {
+      if (isCurrent()) this.tell(report);
+    });
     this.client = client;
     try {
       await client.start();
@@ -138,7 +145,7 @@ export class Connection implements vscode.Disposable {
     await client?.dispose(2000).catch((error: unknown) => this.log.warn(String(error)));
   }
 
-  private options(): LanguageClientOptions {
+  private options(isCurrent: () => boolean): LanguageClientOptions {
     return {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],
       initializationOptions: serverSettings, // asked anew when the server is started again
@@ -148,6 +155,7 @@ export class Connection implements vscode.Disposable {
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue }),
         closed: () => {
+          if (!isCurrent()) return { action: CloseAction.DoNotRestart, handled: true };
           const now = Date.now();
           this.deaths = [...this.deaths.filter((death) => now - death < WITHIN_MS), now];
           if (this.deaths.length <= RESTARTS) {

@@ -56,9 +56,8 @@ export async function installServer(context: vscode.ExtensionContext, log: vscod
         await step("looking for Python 3.10 or newer", python, "-c", versionCheck);
         await step("making an environment", python, "-m", "venv", folder);
         const pip = [inEnvironment(folder, "python"), "-m", "pip", "--disable-pip-version-check", "install"] as const;
-        // PyTorch without CUDA where its own index has it: some hundred megabytes, not some thousand.
-        const index = "https://download.pytorch.org/whl/cpu";
-        await step("downloading: a few minutes", ...pip, "--upgrade", "--extra-index-url", index, wanted);
+        const further = vscode.workspace.getConfiguration("fimd").get<string[]>("server.pipArguments", []);
+        await step("downloading: a few minutes", ...pip, "--upgrade", ...further, wanted);
       } catch (error) {
         if (token.isCancellationRequested) throw new Error("The installation was stopped.");
         throw new Error(reason(error, python));
