@@ -72,10 +72,10 @@ def likelihood(row: Logits, identifier: int, forbidden: Sequence[int] = ()) -> L
     return -math.log(total), -float(others.max())
 
 
-def without(row: Logits, ids: Sequence[int]) -> Logits:
+def without(row: Logits, ids: Sequence[int] | npt.NDArray[np.int64]) -> Logits:
     """Logits [vocabulary] of all but `ids`: a copy."""
     left = row.copy()
-    left[list(ids)] = -math.inf
+    left[ids if isinstance(ids, np.ndarray) else list(ids)] = -math.inf
     return left
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.token_bytes import TokenBytes, TokenIds
+from inference.token_bytes import BLANKS, TokenBytes, TokenIds
 from inference.tokenizer import TextTokenizer
 
 _TAIL = re.compile(r"\s*(?:\w+|[^\w\s]+)?\Z")
@@ -115,10 +115,21 @@ class Healer:
         so_far = self._table.joined(written)
         return any(word.startswith(so_far) for word in words)
 
-    def allowed(self, missing: bytes) -> TokenIds:
-        """Tokens [n] that may come where `missing`, not empty, must: none but those lead to it."""
+    def allowed(self, missing: bytes, *, then_blank: bool = True) -> TokenIds:
+        """Tokens [n] that may come where `missing`, not empty, must: none but those lead to it.
+
+        Unless it is `then_blank`, none that goes on with a blank.
+        """
         shorter = np.array(self._table.beginnings_of(missing), dtype=np.int64)
-        return np.concatenate([shorter, self._table.beginning_with(missing)])
+        whole = self._table.beginning_with(missing)
+        if not then_blank:
+            whole = np.setdiff1d(whole, np.concatenate([self._table.beginning_with(missing + one) for one in BLANKS]))
+        return np.concatenate([shorter, whole])
+
+    @property
+    def blank(self) -> TokenIds:
+        """Tokens [n] that begin with a blank."""
+        return self._table.blank
 
 
 def _tail(window: str) -> str:

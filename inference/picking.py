@@ -63,6 +63,9 @@ class Picker:
     avoid: tuple[tuple[int, ...], ...] = ()
     """What may not be written at the beginning."""
 
+    may_indent: bool = True
+    """Whether what is new may begin with a blank."""
+
     def pick(self, rows: Tensor, written: Sequence[int], guesses: Sequence[int] = ()) -> list[Token]:
         """What follows `written`, then each of `guesses` [n], by their logits `rows` [n + 1, at least vocabulary].
 
@@ -141,13 +144,16 @@ class Picker:
     def _one(self, row: Logits, written: Sequence[int]) -> Token:
         """The choice from one row of logits [vocabulary]."""
         missing = self.healer.missing(self.tail, written) if self.healer else b""
-        if not missing and self.choice.forbidden_first and self._is_beginning(written):
-            row = without(row, self.choice.forbidden_first)
+        if not missing and self._is_beginning(written):
+            if self.choice.forbidden_first:
+                row = without(row, self.choice.forbidden_first)
+            if self.healer and not self.may_indent:
+                row = without(row, self.healer.blank)
         row = self._blended(row, written)
         if taken := [beginning[-1] for beginning in self.avoid if beginning[:-1] == tuple(written)]:
             row = without(row, taken)
         if missing and self.healer:
-            row = _only(row, self.healer.allowed(missing))
+            row = _only(row, self.healer.allowed(missing, then_blank=self.may_indent))
         if not self.words or self.healer is None:
             return most_probable(row)
         leading = self.healer.spelling(self.words, written, self.choice.ends)

@@ -46,6 +46,9 @@ class Request:
     """Brackets and quotes that stand right behind the gap, whether `suffix` begins with them or not: what is written
     ends where it would close them."""
 
+    at_indentation: bool = False
+    """Whether what is written begins in the cursor's column: a line indented more makes no sense there."""
+
     related: tuple[str, ...] = ()
     """Texts of other open files, the most related last: remembered, and what is repeated from them comes sooner. Not in
     the prompt."""

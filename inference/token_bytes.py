@@ -26,6 +26,7 @@ _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
 _MOST_REMEMBERED = 10_000
 """Words: a few times as many as a large file has."""
 
+BLANKS = (b" ", b"\t")
 _SAMPLES = ("x = f(a)\n", "\n    return self._name", "\tpass  # ünï → 漢字 🙂\r\n", "if \"a\" != 'b':  {[1, 23]}")
 
 
@@ -86,6 +87,11 @@ class TokenBytes:
         """Tokens [n] whose bytes begin with `start`, which is not empty."""
         low = bisect_left(self._spellings, start)
         return self._ids[low : bisect_left(self._spellings, _behind(start), low)]
+
+    @cached_property
+    def blank(self) -> TokenIds:
+        """Tokens [n] whose bytes begin with a blank."""
+        return np.concatenate([self.beginning_with(blank) for blank in BLANKS])
 
     def beginnings_of(self, text: bytes) -> list[int]:
         """Tokens that `text` begins with and that leave some of it."""

@@ -32,7 +32,7 @@ from lsp_server.settings import Settings
 from lsp_server.shown import Outcome
 from lsp_server.statistics import Statistics
 from lsp_server.suggestion_cache import SuggestionCache
-from lsp_server.syntax import Place, line_limit, place_at
+from lsp_server.syntax import Place, is_indented, line_limit, place_at
 from lsp_server.trimming import trim
 from lsp_server.well_formed import parsing_part
 
@@ -341,6 +341,7 @@ class Completer:
             word_only=is_word,
             words=() if is_prose else names.beginning_as_typed(cursor.prefix, cursor.suffix, related, cursor.language),
             max_lines=line_limit(place, limits.max_lines),
+            at_indentation=is_indented(cursor, place),
             related=related,
             context=self.related.pieces(uri, cursor, most, rested=rested),
             path=short_path(uri),

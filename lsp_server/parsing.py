@@ -101,6 +101,17 @@ def columns(line: str) -> int:
     return len(line[: len(line) - len(line.lstrip())].expandtabs(TAB_WIDTH))
 
 
+def has_body(width: int, after: str) -> bool:
+    """Whether the next line is indented more than `width` columns: then the block is there already."""
+    following = next((line for line in after.split("\n")[1:] if line.strip()), "")
+    return columns(following) > width
+
+
+def line_behind(after: str) -> str:
+    """What stands behind the cursor on its line."""
+    return after.split("\n", 1)[0]
+
+
 class WindowParser:
     """Parses one window after the other, each as the one before with an edit in it: most are.
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lsp_server.cursor import Cursor
-from lsp_server.parsing import Window, columns, opens_string, window
+from lsp_server.parsing import Window, columns, has_body, line_behind, opens_string, window
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -75,6 +75,17 @@ def place_at(cursor: Cursor) -> Place:
     return _place_without_grammar(cursor.prefix[-most_before:], cursor.suffix[:most_after])
 
 
+def is_indented(cursor: Cursor, place: Place) -> bool:
+    """Whether a line of Python begins right at the cursor: one that is indented more makes no sense there."""
+    if cursor.language != "python" or place is not Place.EMPTY_LINE:
+        return False
+    lines = (line for line in reversed(cursor.prefix[-_WINDOWS[0][0] :].split("\n")) if line.strip())
+    above = next((line for line in lines if not line.lstrip().startswith("#")), "")
+    if above.rstrip().endswith((*_FALLBACK_OPENERS, "(", ",", "\\")):
+        return False
+    return bool(cursor.line_prefix) or not columns(above)
+
+
 def line_limit(place: Place, max_lines: int) -> int:
     """How many lines a suggestion may have.
 
@@ -99,11 +110,11 @@ def _place(text: Window, grammar: Grammar, budget_s: float) -> Place | None:
 
 def _place_without_grammar(before: str, after: str) -> Place:
     line = _line_before(before)
-    if _line_behind(after).strip():
+    if line_behind(after).strip():
         return Place.STATEMENT
     if not line.strip():
         return Place.EMPTY_LINE
-    is_open = line.rstrip().endswith(_FALLBACK_OPENERS) and not _has_body(columns(line), after)
+    is_open = line.rstrip().endswith(_FALLBACK_OPENERS) and not has_body(columns(line), after)
     return Place.OPENING if is_open else Place.STATEMENT
 
 
@@ -148,7 +159,7 @@ def _unclosed(before: str, quotes: str) -> Place | None:
 
 def _code_at(root: Node, before: str, after: str, grammar: Grammar) -> Place:
     line = _line_before(before)
-    is_empty = not line.strip() and not _line_behind(after).strip()
+    is_empty = not line.strip() and not line_behind(after).strip()
     leaf = _last_token(root, before)
     if leaf is None:
         return Place.EMPTY_LINE if is_empty else Place.STATEMENT
@@ -159,9 +170,9 @@ def _code_at(root: Node, before: str, after: str, grammar: Grammar) -> Place:
         is_continued = before.rstrip().endswith("\\") or (leaf.type in _CONTINUED and not grammar.ends_lines)
         in_list = enclosing is not None and leaf.type == ","
         return Place.STATEMENT if is_continued and not in_list else Place.EMPTY_LINE
-    if _line_behind(after).strip() or not _opens_block(leaf, line, grammar, enclosing):
+    if line_behind(after).strip() or not _opens_block(leaf, line, grammar, enclosing):
         return Place.STATEMENT
-    return Place.STATEMENT if _has_body(_columns_of(leaf, line), after) else Place.OPENING
+    return Place.STATEMENT if has_body(_columns_of(leaf, line), after) else Place.OPENING
 
 
 def _last_token(root: Node, before: str) -> Node | None:
@@ -268,15 +279,5 @@ def _columns_of(leaf: Node, line: str) -> int:
     return parent.start_point.column if is_head and parent is not None else columns(line)
 
 
-def _has_body(width: int, after: str) -> bool:
-    """Whether the next line is indented more than `width` columns: then the block is there already."""
-    following = next((line for line in after.split("\n")[1:] if line.strip()), "")
-    return columns(following) > width
-
-
 def _line_before(before: str) -> str:
     return before[before.rfind("\n") + 1 :]
-
-
-def _line_behind(after: str) -> str:
-    return after.split("\n", 1)[0]

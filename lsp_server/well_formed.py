@@ -6,10 +6,15 @@ window around the cursor is parsed, in bounded time; where that is broken alread
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from lsp_server.cursor import Cursor, closers
-from lsp_server.parsing import Window, WindowParser, window
+from lsp_server.parsing import Window, WindowParser, columns, has_body, line_behind, window
+
+if TYPE_CHECKING:
+    from lsp_server.grammars import Grammar
 
 _WINDOWS = ((3000, 800), (800, 200))
 """Characters before and behind the cursor; the second where the first takes too long.
@@ -23,9 +28,21 @@ _BUDGET_S = 0.0015
 _MOST_ERRORS = 20
 """With as many there is nothing to be told, if it is so without the text too: no code, or not of this language."""
 
-_MOST_KNOWN = 8
-_LINE_ENDS = (":", ": pass", ",", " {", ";")
+_MOST_KNOWN = 32
+_INSTEAD: dict[tuple[bool, bool], tuple[str | None, ...]] = {
+    (True, False): (None, "pass", "x"),
+    (True, True): (None, "if x:", "f(", "[", "{", "def f(", "f(f("),
+    (False, False): (None, ";"),
+    (False, True): (None, "{", "f(", "[", "f(function () {"),
+}
+"""What may stand in place of a line, None for nothing at all; by whether it is Python, and whether the next line is
+indented more. Where the text is no whole without the line, that shows what the line has to open. (What it has to close
+is left to the person, who may be about to write more lines.)"""
+
 _OPENERS = "([{"
+_FIRST_WORD = re.compile(r"\s*(\w+)")
+_GOES_ON = re.compile(r"(?:[(\[{,+\-*/%&|^=<>\\]|\b(?:and|or|not|in|is|if|else))\s*\Z")
+"""How a line ends that is no whole statement."""
 
 
 def parsing_part(text: str, cursor: Cursor) -> str:
@@ -55,12 +72,12 @@ def _parses_with(cursor: Cursor, text: str) -> bool | None:
             continue
         if errors == 0:
             return True
-        finished = _finished(cursor, around) if errors < _MOST_ERRORS else []
-        if any(_errors(parser, before + text + after) == 0 for before, after in finished):
-            return True  # the brackets behind the cursor are the editor's, and the line goes on behind them
-        sources = _without_the_line(around, cursor.language)
-        without = [count for source in sources if (count := _KNOWN.errors(parser, source)) is not None]
-        return errors <= min(without) if without else None
+        without = _errors_without_the_line(parser, around, errors, "python" in grammar.languages)
+        if without is None or errors <= without:
+            return None if without is None else True
+        ends = _line_ends(cursor, around, grammar) if errors < _MOST_ERRORS else []
+        line, newline, others = around.after.partition("\n")
+        return any(_errors(parser, f"{around.before}{text}{line}{end}{newline}{others}") == 0 for end in ends)
     return None
 
 
@@ -98,22 +115,40 @@ class _Known:
 _KNOWN = _Known()
 
 
-def _finished(cursor: Cursor, around: Window) -> list[tuple[str, str]]:
-    """What stands before and behind the cursor if the line goes on behind its brackets as it may."""
-    if not closers(cursor):
+def _line_ends(cursor: Cursor, around: Window, grammar: Grammar) -> list[str]:
+    """How the line may go on behind the editor's own brackets, where nothing stands behind them yet."""
+    closed = closers(cursor)
+    if not closed or line_behind(around.after).rstrip() != closed:
         return []
-    line, newline, others = around.after.partition("\n")
-    return [(around.before, line + end + newline + others) for end in _LINE_ENDS]
+    word = _FIRST_WORD.match(cursor.line_prefix)
+    is_head = word is not None and word[1] in grammar.heads
+    if "python" not in grammar.languages:
+        return [",", " {", ";", *([":"] if is_head else [])]
+    if is_head:
+        return [":" if has_body(columns(cursor.line_prefix), around.after) else ": pass"]
+    above = around.before[: around.before.rfind("\n") + 1]
+    return [",", ":", ": pass"] if _GOES_ON.search(above) else []  # else it is a statement, and whole
 
 
-def _without_the_line(around: Window, language: str) -> list[str]:
-    """The window without the cursor's line, and with a statement that does nothing in its place."""
+def _errors_without_the_line(parser: WindowParser, around: Window, enough: int, is_python: bool) -> int | None:
+    """Errors of the window with the best that is found in place of the cursor's line; None where none can be told.
+
+    Whatever has fewer than `enough` is good enough.
+    """
     start = around.before.rfind("\n") + 1
     end = around.after.find("\n")
-    behind = around.after[end:] if end >= 0 else ""
+    above, behind = around.before[:start], around.after[end:] if end >= 0 else ""
     line = around.before[start:]
-    nothing = line[: len(line) - len(line.lstrip())] + ("pass" if language == "python" else ";")
-    return [around.before[:start].rstrip("\n") + behind, around.before[:start] + nothing + behind]
+    indentation = line[: len(line) - len(line.lstrip())]
+    least: int | None = None
+    for instead in _INSTEAD[is_python, has_body(columns(line), around.after)]:
+        source = above.rstrip("\n") + behind if instead is None else above + indentation + instead + behind
+        count = _KNOWN.errors(parser, source)
+        if count is not None and (least is None or count < least):
+            least = count
+            if least < enough:
+                break
+    return least
 
 
 def _unclosed(text: str) -> int:

@@ -198,7 +198,8 @@ class LocalEngine:
             self._vocabulary,
             request.max_tokens,
         )
-        picker = Picker(choice, tail, self._healer, memory, _words(request, tail), request.avoid)
+        words = _words(request, tail)
+        picker = Picker(choice, tail, self._healer, memory, words, request.avoid, not request.at_indentation)
         if request.memory == "only":
             most = request.max_tokens + len(tail.ids)
             return (

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from lsp_server.cursor import Cursor
 from lsp_server.trimming.ends import without_control_tokens, without_trailing_blanks, without_unfinished_end
-from lsp_server.trimming.indentation import in_the_files_indentation
+from lsp_server.trimming.indentation import in_the_files_indentation, with_whole_blocks
 from lsp_server.trimming.overlap import (
     without_following_lines,
     without_identifier_rest,
@@ -28,6 +28,7 @@ STEPS: tuple[Trim, ...] = (
     without_line_suffix,
     without_trailing_blanks,
     without_circles,
+    with_whole_blocks,
     without_following_lines,
     without_next_line,
     unlike_the_lines_above,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from inference.stopping import whole_lines
 from lsp_server.cursor import Cursor
 
 _CONTROL_TOKEN = re.compile(
@@ -19,6 +20,9 @@ _CONTROL_TOKEN = re.compile(
 
 _UNFINISHED_WORD = re.compile(r"\w+\Z")
 _DANGLING = " \t,.([{=+-*/&|<>!:"
+_OPENERS = (":", "{", "\\", ",", "=")
+"""What lines end with that something has to follow."""
+
 _WORD = re.compile(r"\w")
 
 
@@ -38,14 +42,17 @@ def without_trailing_blanks(text: str, cursor: Cursor) -> str:
 
 
 def without_unfinished_end(text: str, cursor: Cursor) -> str:
-    """Of text that the token limit has cut, the complete lines; of a single line, what stands before its last word.
+    """Of text that the token limit has cut, the whole statements; of a single line, what stands before its last word.
 
+    A line behind which a block begins is one only where it is the first: as an end it would leave the block empty.
     Brackets, commas and operators that have nothing behind them then go too. Nothing is left of a single word: half of
     a name is worse than none.
     """
     lines, _, _ = text.rpartition("\n")
     if lines.strip():
-        return lines
+        statements = [text[:end] for end in whole_lines(text) if text[:end].strip()]
+        ends = [one for one in statements if not one.rstrip().endswith(_OPENERS)]
+        return (ends or statements[:1] or [lines])[-1]
     kept = _UNFINISHED_WORD.sub("", text)
     if kept != text:
         kept = kept.rstrip(_DANGLING)

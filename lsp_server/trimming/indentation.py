@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
+from inference.stopping import whole_lines
 from lsp_server.cursor import Cursor
+from lsp_server.parsing import columns, has_body
 from lsp_server.syntax import Place, place_at
 
 _ABOVE, _BELOW = 4000, 2000
@@ -15,6 +18,11 @@ _WIDTHS = (4, 2, 8, 3)
 """Usual widths of a level, the likeliest first."""
 
 _BLOCK_OPENERS = (":", "{")
+_BEGINS_BLOCKS = {Place.EMPTY_LINE, Place.OPENING, Place.STATEMENT}
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+_GOES_ON = re.compile(r"[:(\[{,\\+\-*/%&|^=<>]\s*\Z")
+"""Ends of lines of Python that more belongs to."""
+
 _LONG_STRING = re.compile(r'"""(?:\\.|[^\\])*?(?:"""|\Z)|\'\'\'(?:\\.|[^\\])*?(?:\'\'\'|\Z)|`[^`]*(?:`|\Z)', re.DOTALL)
 _INDENTED = re.compile(r"\n[ \t]")
 
@@ -39,6 +47,49 @@ def in_the_files_indentation(text: str, cursor: Cursor) -> str:
     for number, indent in changed.items():
         lines[number] = indent + lines[number].lstrip(" \t")
     return "\n".join(lines)
+
+
+def with_whole_blocks(text: str, cursor: Cursor) -> str:
+    """Cut Python where a line is indented as none may be, and a line at the end behind which a block would begin.
+
+    That is: more, though nothing was opened; less, but to no open block; or as much as a line that opens one. What is
+    left may be one such line, as a person would write it first.
+    """
+    if cursor.language != "python" or "\n" not in text or place_at(cursor) not in _BEGINS_BLOCKS:
+        return text
+    whole = cursor.line_prefix + text
+    lines = list(_statements(whole))
+    levels: list[int] = []
+    kept = 0
+    for number, (_, width, _code) in enumerate(lines):
+        above = lines[number - 1][2] if number else ""
+        if levels and width > levels[-1] and not _GOES_ON.search(above):
+            break
+        if levels and width <= levels[-1] and above.endswith(":"):
+            break
+        outer = [level for level in levels if level <= width]
+        if outer and len(outer) < len(levels) and outer[-1] < width:
+            break
+        levels = outer if outer and outer[-1] == width else [*outer, width]
+        kept = number + 1
+    end = lines[kept][0] if kept < len(lines) else len(whole)
+    while kept > 1 and lines[kept - 1][2].endswith(":") and not has_body(lines[kept - 1][1], cursor.suffix[:_BELOW]):
+        kept -= 1
+        end = lines[kept][0]
+    return text if end == len(whole) else whole[:end].rstrip()[len(cursor.line_prefix) :]
+
+
+def _statements(whole: str) -> Iterator[tuple[int, int, str]]:
+    """Of each statement, where its line begins, its indentation in columns, and its text without a comment behind it.
+
+    Comments are none, and what stands in brackets or in a string belongs to the statement that it began in.
+    """
+    start = 0
+    for end in [*whole_lines(whole), len(whole)]:
+        code = _COMMENT.sub("", whole[start:end]).rstrip()
+        if code:
+            yield start, columns(whole[start:end]), code
+        start = end + 1
 
 
 def indentation_unit(cursor: Cursor) -> str:

@@ -149,8 +149,11 @@ def test_whatever_the_model_wants_the_text_begins_with_the_tail(backend: Tokeniz
     right=st.sampled_from([0.0, 0.5, 1.0]),
     seed=st.integers(0, 1000),
     remembers=st.booleans(),
+    may_indent=st.booleans(),
 )
-def test_drafted_equals_greedy_with_a_tail_and_a_memory(prefix: str, right: float, seed: int, remembers: bool) -> None:
+def test_drafted_equals_greedy_with_a_tail_and_a_memory(
+    prefix: str, right: float, seed: int, remembers: bool, may_indent: bool
+) -> None:
     healer, table, tokenizer = healer_of(BACKEND)
     tail = healer.cut(prefix)
     prompt = [1, *tokenizer.encode(prefix[: len(prefix) - len(tail.text)])]
@@ -158,10 +161,12 @@ def test_drafted_equals_greedy_with_a_tail_and_a_memory(prefix: str, right: floa
     around = [rng.randrange(5, 40) for _ in range(300)]
     memory = LocalMemory(as_string(around) + GAP + as_string(prompt), Trust(1.0, 1 + seed % 4)) if remembers else None
     choice = Choice(forbidden=[7], forbidden_first=[0, 9], ends=[0], vocabulary=VOCABULARY, most=25)
-    picker = Picker(choice, tail, healer, memory)
+    picker = Picker(choice, tail, healer, memory, may_indent=may_indent)
     cache = LEAN.new_cache(200)
     expected = [token.id for token in greedy(LEAN, cache, finished(prefill(LEAN, cache, prompt)), picker)]
-    assert table.joined(expected).startswith(tail.bytes)
+    text = table.joined(expected)
+    assert text.startswith(tail.bytes)
+    assert may_indent or text[len(tail.bytes) :][:1] not in {b" ", b"\t"}
 
     def propose(written: Sequence[int], most: int) -> tuple[list[int], int]:
         after = expected[len(written) : len(written) + most]

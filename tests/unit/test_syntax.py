@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from lsp_server import grammars, syntax
 from lsp_server.grammars import GRAMMARS, grammar_of, parser_of
 from lsp_server.parsing import WindowParser
-from lsp_server.syntax import Place, line_limit, place_at
+from lsp_server.syntax import Place, is_indented, line_limit, place_at
 from tests.marked import cursor_at
 
 COMMENT, STRING, ARGUMENTS = Place.COMMENT, Place.STRING, Place.ARGUMENTS
@@ -434,3 +434,27 @@ def test_no_text_takes_long(language: str, before: str, after: str) -> None:
     started = time.thread_time()
     place_at(cursor)
     assert time.thread_time() - started < 0.05
+
+
+@pytest.mark.parametrize(
+    ("marked", "indented"),
+    [
+        ("def f():\n    a = 1\n    ‸\n", True),
+        ("def f():\n    for a in b:\n        c(a)\n    ‸\n", True),
+        ("def f():\n    a = 1\n    # why:\n    ‸\n", True),
+        ("a = 1\n‸\n", True),
+        ("def f():\n    ‸\n", False),
+        ("def f():\n‸\n", False),
+        ("def f():\n    a = 1\n‸\n", False),
+        ("a = f(\n    ‸\n)\n", False),
+        ("a = [\n    1,\n    ‸\n]\n", False),
+        ("def f():\n    a = b + \\\n    ‸\n", False),
+        ("def f():\n    a = ‸\n", False),
+        ('def f():\n    """A.\n\n    ‸\n    """\n', False),
+    ],
+)
+def test_where_a_line_has_its_indentation_already(marked: str, indented: bool) -> None:
+    cursor = cursor_at(marked)
+    assert is_indented(cursor, place_at(cursor)) is indented
+    other = cursor_at(marked, "javascript")
+    assert not is_indented(other, place_at(other))

@@ -220,6 +220,51 @@ def test_what_the_token_limit_has_cut_through_is_left_out(marked: str, completio
     check(marked, completion, shown, is_cut=True)
 
 
+@pytest.mark.parametrize(
+    ("marked", "completion", "shown"),
+    [
+        ("def f():‸", "\n    a = 1\n    if a:\n        retu", "\n    a = 1"),
+        ("def f():‸", "\n    a = g(\n        1,\n        2,\n        3", "\n    a = g(\n        1,\n        2,"),
+        ("def f():‸", "\n    b()\n    a = g(\n        1,\n        2", "\n    b()"),
+        ("def f():‸", "\n    b()\n    a = 1 + \\\n        2", "\n    b()"),
+        ("def f():\n    ‸", "if a:\n        retu", "if a:"),
+        ("def f():\n    ‸", "if a:\n        b()\n    else:\n        retu", "if a:\n        b()"),
+        ("function f() {‸", "\n  a();\n  if (b) {\n    c", "\n  a();"),
+    ],
+)
+def test_the_token_limit_leaves_whole_statements(marked: str, completion: str, shown: str) -> None:
+    check(marked, completion, shown, is_cut=True)
+
+
+@pytest.mark.parametrize(
+    ("marked", "completion", "shown"),
+    [
+        ("def f():\n    ‸", "a = 1\n        return a", "a = 1"),
+        ("def f():\n    ‸", "a = 1  # b:\n        return a", "a = 1  # b:"),
+        ("def f():\n    ‸", "a = (1 +\n         2)\n    return a", "a = (1 +\n         2)\n    return a"),
+        ("def f():\n    ‸", "a = 1 + \\\n        2\n    return a", "a = 1 + \\\n        2\n    return a"),
+        ("def f():\n    ‸", 'a = """\n  b\n"""\n    return a', 'a = """\n  b\n"""\n    return a'),
+        ("def f():\n    ‸", "if a:\n        b()\n    else:\n        c()", "if a:\n        b()\n    else:\n        c()"),
+        ("def f():\n    ‸", "if a:\n        b()\n      c()", "if a:\n        b()"),
+        ("def f():\n    ‸", "if a:\n    b()", "if a:"),
+        ("def f():\n    ‸", "a()\n    if b:\n    c()", "a()"),
+        ("def f():\n    ‸", "a()\n    if b:", "a()"),
+        ("def f():\n    ‸", "a()\n    if b:\n        # why", "a()"),
+        ("def f():\n    ‸\n        b()", "a()\n    if b:", "a()\n    if b:"),
+        ("    if a:\n        ‸", "b()\n    c()", "b()\n    c()"),
+        ("def f():‸", "\n    a()", "\n    a()"),
+        ("class A:\n    def f(self,\n          ‸", "a):\n        b()", "a):\n        b()"),
+    ],
+)
+def test_blocks_are_whole(marked: str, completion: str, shown: str) -> None:
+    check(marked, completion, shown)
+
+
+def test_blocks_of_other_languages_are_left_alone() -> None:
+    text = "a();\n      b();\n  if (c) {"
+    check("function f() {\n  ‸", text, text, language="javascript")
+
+
 PIECES = st.lists(
     st.sampled_from([
         "x", "(", ")", "'", '"', " ", "\n", "    ", "\t", "é", "😀", "return", ")]}", "x = 1\n", "<fim_middle>", ":",
