@@ -36,6 +36,17 @@ Places = Sequence[int] | npt.NDArray[np.integer]
 _NOWHERE: list[int] = []
 
 
+_MOST_KNOWN = 2**21
+"""Chances that are kept: 8 MB."""
+
+
+class _Said(NamedTuple):
+    """What the memory makes of a distribution: its share that stays, and what is added [vocabulary]."""
+
+    stays: np.float32
+    chances: Probabilities
+
+
 class Counts(NamedTuple):
     """Different tokens, and how often each of them is there."""
 
@@ -72,27 +83,26 @@ class LocalMemory:
         self._text, self._other_text = text, others
         self._tokens, self._others = _as_tokens(text), _as_tokens(others)
         self._trust = trust
+        self._known: dict[tuple[int, ...], _Said] = {}
+        """What was worked out, by the context. While a word is typed the text stays the same, and half of all contexts
+        were asked for at the last key."""
+
+    def is_of(self, text: str, trust: Trust, others: str = "") -> bool:
+        """Whether one made of these would say the same."""
+        return self._text == text and self._other_text == others and self._trust == trust
 
     def blend(self, model: Probabilities, written: Sequence[int], ends: Sequence[int]) -> Probabilities:
         """The model's distribution [vocabulary] after `written`, which follows the cursor, changed by what is known.
 
         The chance of the tokens `ends`, which end the text, stays the model's: no file says where a hole does.
         """
-        # What each context adds, and all that was before keeps: so that only what is known is touched, not all tokens.
-        steps: list[tuple[float, Ids, Chances]] = []
-        for text, tokens in ((self._other_text, self._others), (self._text, self._tokens)):
-            for order, counts in self._counts(text, tokens, written, len(model)):
-                total = int(counts.times.sum())
-                weight = total / (total + self._trust.doubt_at(order) * len(counts.ids))
-                steps.append((1 - weight, counts.ids, (weight / total) * counts.times))
-        stays = 1.0
-        added: list[tuple[Ids, Chances]] = []
-        for share, ids, chances in reversed(steps):
-            added.append((ids, stays * chances))
-            stays *= share
-        blended = model * np.float32(stays)
-        for ids, chances in added:
-            blended[ids] += chances
+        context = self._context(written)
+        if (said := self._known.get(context)) is None:
+            if len(self._known) >= _MOST_KNOWN // len(model):
+                self._known.clear()
+            self._known[context] = said = self._said(context, len(model))
+        blended = model * said.stays
+        blended += said.chances
         if len(ends):
             kept = model[ends]
             before = 1.0 - float(blended[ends].sum())
@@ -100,28 +110,49 @@ class LocalMemory:
             blended[ends] = kept
         return blended
 
-    def _counts(
-        self, text: str, tokens: npt.NDArray[np.uint32], written: Sequence[int], vocabulary: int
-    ) -> Iterator[tuple[int, Counts]]:
-        """What followed the newest token, the last two, and so on, in `text`, whose `tokens` these are; with how many.
-
-        Ends where nothing did.
-        """
+    def _context(self, written: Sequence[int]) -> tuple[int, ...]:
+        """The newest tokens, back to where the file begins if that is among them."""
         recent = [*map(ord, self._text[max(0, len(self._text) + len(written) - _ORDERS) :]), *written][-_ORDERS:]
-        if ord(GAP) in recent:  # the file begins there
+        if ord(GAP) in recent:
             recent = recent[len(recent) - recent[::-1].index(ord(GAP)) :]
-        places = np.flatnonzero(tokens[:-1] == recent[-1]) if recent else _NOWHERE
-        counts: Counts | None = None
-        for order in range(1, len(recent) + 1):
-            before = len(places)
-            if order > 1:
-                places = _narrowed(places, order - 1, recent[-order], text, tokens)
-            if not len(places):
-                return
-            if counts is None or len(places) != before:  # else the longer context is at the same places
-                counts = _counted(places, text, tokens, vocabulary)
-            if len(counts.ids):
-                yield order, counts
+        return tuple(recent)
+
+    def _said(self, context: tuple[int, ...], vocabulary: int) -> _Said:
+        """What all texts say comes after a context."""
+        # What each context adds, and all that was before keeps: so that only what is known is touched, not all tokens.
+        steps: list[tuple[float, Ids, Chances]] = []
+        for text, tokens in ((self._other_text, self._others), (self._text, self._tokens)):
+            for order, counts in _counts(text, tokens, context, vocabulary):
+                total = int(counts.times.sum())
+                weight = total / (total + self._trust.doubt_at(order) * len(counts.ids))
+                steps.append((1 - weight, counts.ids, (weight / total) * counts.times))
+        stays = 1.0
+        chances = np.zeros(vocabulary, dtype=np.float32)
+        for share, ids, added in reversed(steps):
+            chances[ids] += stays * added
+            stays *= share
+        return _Said(np.float32(stays), chances)
+
+
+def _counts(
+    text: str, tokens: npt.NDArray[np.uint32], context: tuple[int, ...], vocabulary: int
+) -> Iterator[tuple[int, Counts]]:
+    """What followed the newest token of a context, the last two, and so on, in `text`, whose `tokens` these are.
+
+    With how many; ends where nothing did.
+    """
+    places = np.flatnonzero(tokens[:-1] == context[-1]) if context else _NOWHERE
+    counts: Counts | None = None
+    for order in range(1, len(context) + 1):
+        before = len(places)
+        if order > 1:
+            places = _narrowed(places, order - 1, context[-order], text, tokens)
+        if not len(places):
+            return
+        if counts is None or len(places) != before:  # else the longer context is at the same places
+            counts = _counted(places, text, tokens, vocabulary)
+        if len(counts.ids):
+            yield order, counts
 
 
 def _as_tokens(text: str) -> npt.NDArray[np.uint32]:

@@ -84,7 +84,7 @@ class Picker:
 
     def _models_own(self, rows: Tensor, guesses: Sequence[int]) -> list[Token]:
         """The same, where nothing but the model counts."""
-        if rows.device.type != "cpu":
+        if not rows.is_cpu:
             tokens = _picked_on_device(self._possible_on_device(rows))
             right = next((n for n, guess in enumerate(guesses) if tokens[n].id != guess), len(guesses))
             return tokens[: right + 1]

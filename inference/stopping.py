@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 _TAB_WIDTH = 8
@@ -62,21 +61,6 @@ def completion_end(text: str, prefix: str, max_lines: int, insist: bool = False,
     if scope is None or (end is not None and end <= scope):
         return end
     return scope
-
-
-def whole_lines(text: str) -> Iterator[int]:
-    """Indexes of the line ends of `text` at which it has no bracket open, and no string."""
-    depth = 0
-    for piece in _PIECE.finditer(text):
-        found = piece[0]
-        if found in {"(", "[", "{"}:
-            depth += 1
-        elif found in {")", "]", "}"}:
-            depth -= 1
-        elif found == "\n" and depth <= 0:
-            yield piece.start()
-        elif found in {'"""', "'''", "`"}:
-            return  # a string that is still being written
 
 
 def following_line(suffix: str) -> str:

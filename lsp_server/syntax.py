@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lsp_server.cursor import Cursor
 from lsp_server.parsing import Window, columns, has_body, line_behind, opens_string, window
+from lsp_server.python_lines import before, levels, statements
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -77,13 +78,12 @@ def place_at(cursor: Cursor) -> Place:
 
 def is_indented(cursor: Cursor, place: Place) -> bool:
     """Whether a line of Python begins right at the cursor: one that is indented more makes no sense there."""
-    if cursor.language != "python" or place is not Place.EMPTY_LINE:
+    above = before(cursor) if place is Place.EMPTY_LINE else None
+    lines = statements(above) if above else []
+    if not lines or lines[-1].opens_block or not lines[-1].is_whole:
         return False
-    lines = (line for line in reversed(cursor.prefix[-_WINDOWS[0][0] :].split("\n")) if line.strip())
-    above = next((line for line in lines if not line.lstrip().startswith("#")), "")
-    if above.rstrip().endswith((*_FALLBACK_OPENERS, "(", ",", "\\")):
-        return False
-    return bool(cursor.line_prefix) or not columns(above)
+    width = columns(cursor.line_prefix + ".")
+    return width in levels(lines) and (width > 0 or lines[-1].width == 0)
 
 
 def line_limit(place: Place, max_lines: int) -> int:

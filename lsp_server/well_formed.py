@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lsp_server.cursor import Cursor, closers
 from lsp_server.parsing import Window, WindowParser, columns, has_body, line_behind, window
+from lsp_server.python_lines import statements
 
 if TYPE_CHECKING:
     from lsp_server.grammars import Grammar
@@ -41,8 +42,6 @@ is left to the person, who may be about to write more lines.)"""
 
 _OPENERS = "([{"
 _FIRST_WORD = re.compile(r"\s*(\w+)")
-_GOES_ON = re.compile(r"(?:[(\[{,+\-*/%&|^=<>\\]|\b(?:and|or|not|in|is|if|else))\s*\Z")
-"""How a line ends that is no whole statement."""
 
 
 def parsing_part(text: str, cursor: Cursor) -> str:
@@ -122,12 +121,14 @@ def _line_ends(cursor: Cursor, around: Window, grammar: Grammar) -> list[str]:
         return []
     word = _FIRST_WORD.match(cursor.line_prefix)
     is_head = word is not None and word[1] in grammar.heads
+    has_block = has_body(columns(cursor.line_prefix), around.after)
     if "python" not in grammar.languages:
-        return [",", " {", ";", *([":"] if is_head else [])]
+        block = [" {", " => {"] if has_block else [" {}", " => {}"]
+        return [",", ";", *([":"] if is_head else []), *block]
     if is_head:
-        return [":" if has_body(columns(cursor.line_prefix), around.after) else ": pass"]
-    above = around.before[: around.before.rfind("\n") + 1]
-    return [",", ":", ": pass"] if _GOES_ON.search(above) else []  # else it is a statement, and whole
+        return [":" if has_block else ": pass"]
+    above = statements(around.before[: around.before.rfind("\n") + 1])
+    return [",", ":", ": pass"] if above and not above[-1].is_whole else []  # else it is a statement, and whole
 
 
 def _errors_without_the_line(parser: WindowParser, around: Window, enough: int, is_python: bool) -> int | None:

@@ -64,6 +64,7 @@ def test_the_pure_core_imports_neither_protocol_nor_model() -> None:
         "syntax",
         "parsing",
         "grammars",
+        "python_lines",
         "trimming/__init__",
         "trimming/ends",
         "trimming/indentation",

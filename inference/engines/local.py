@@ -112,6 +112,7 @@ class LocalEngine:
         self.format = row
         self._patience_s = about.patience_s
         self.trust = about.trust
+        self._memory: LocalMemory | None = None
         self._strings = TokenStrings(tokenizer)
         self._healer = Healer(tokenizer, table) if (table := tokenizer.table) else None
         self._pool = CachePool(self.model, MAX_PROMPT_TOKENS + _USUAL_TOKENS)
@@ -190,7 +191,8 @@ class LocalEngine:
         draft_model, length = self.draft_model, self._draft_length
         memory = None
         if request.memory in {"always", "only"} or (self.trust and request.memory == "auto"):
-            memory = LocalMemory(GAP.join([suffix, prefix]), self.trust or Trust(), GAP.join(others))
+            texts = GAP.join([suffix, prefix]), self.trust or Trust(), GAP.join(others)
+            memory = self._memory = self._memory if self._memory and self._memory.is_of(*texts) else LocalMemory(*texts)
         choice = Choice(
             self._forbidden,
             self._stop_ids if request.insist else (),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from inference.stopping import whole_lines
 from lsp_server.cursor import Cursor
+from lsp_server.python_lines import before, statements
 
 _CONTROL_TOKEN = re.compile(
     r"<\|[\w▁]+\|>"  # <|endoftext|>, <|fim_middle|>, <|EOT|>
@@ -20,9 +20,6 @@ _CONTROL_TOKEN = re.compile(
 
 _UNFINISHED_WORD = re.compile(r"\w+\Z")
 _DANGLING = " \t,.([{=+-*/&|<>!:"
-_OPENERS = (":", "{", "\\", ",", "=")
-"""What lines end with that something has to follow."""
-
 _WORD = re.compile(r"\w")
 
 
@@ -42,17 +39,17 @@ def without_trailing_blanks(text: str, cursor: Cursor) -> str:
 
 
 def without_unfinished_end(text: str, cursor: Cursor) -> str:
-    """Of text that the token limit has cut, the whole statements; of a single line, what stands before its last word.
+    """Of text that the token limit has cut, the complete lines; of a single line, what stands before its last word.
 
-    A line behind which a block begins is one only where it is the first: as an end it would leave the block empty.
-    Brackets, commas and operators that have nothing behind them then go too. Nothing is left of a single word: half of
-    a name is worse than none.
+    Of Python, the statements before the one that was cut, where there are any. In a single line, brackets, commas and
+    operators that have nothing behind them then go too. Nothing is left of a single word: half of a name is worse than
+    none.
     """
     lines, _, _ = text.rpartition("\n")
     if lines.strip():
-        statements = [text[:end] for end in whole_lines(text) if text[:end].strip()]
-        ends = [one for one in statements if not one.rstrip().endswith(_OPENERS)]
-        return (ends or statements[:1] or [lines])[-1]
+        above = before(cursor)
+        start = statements(above + text)[-1].start - len(above) if above is not None else 0
+        return text[: start - 1] if text[: max(0, start)].strip() else lines
     kept = _UNFINISHED_WORD.sub("", text)
     if kept != text:
         kept = kept.rstrip(_DANGLING)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 
-from inference.stopping import whole_lines
 from lsp_server.cursor import Cursor
-from lsp_server.parsing import columns, has_body
+from lsp_server.parsing import has_body
+from lsp_server.python_lines import Statement, before, levels, statements
 from lsp_server.syntax import Place, place_at
 
 _ABOVE, _BELOW = 4000, 2000
@@ -18,11 +17,6 @@ _WIDTHS = (4, 2, 8, 3)
 """Usual widths of a level, the likeliest first."""
 
 _BLOCK_OPENERS = (":", "{")
-_BEGINS_BLOCKS = {Place.EMPTY_LINE, Place.OPENING, Place.STATEMENT}
-_COMMENT = re.compile(r"(?:^|\s)#.*")
-_GOES_ON = re.compile(r"[:(\[{,\\+\-*/%&|^=<>]\s*\Z")
-"""Ends of lines of Python that more belongs to."""
-
 _LONG_STRING = re.compile(r'"""(?:\\.|[^\\])*?(?:"""|\Z)|\'\'\'(?:\\.|[^\\])*?(?:\'\'\'|\Z)|`[^`]*(?:`|\Z)', re.DOTALL)
 _INDENTED = re.compile(r"\n[ \t]")
 
@@ -55,41 +49,44 @@ def with_whole_blocks(text: str, cursor: Cursor) -> str:
     That is: more, though nothing was opened; less, but to no open block; or as much as a line that opens one. What is
     left may be one such line, as a person would write it first.
     """
-    if cursor.language != "python" or "\n" not in text or place_at(cursor) not in _BEGINS_BLOCKS:
+    above = before(cursor) if "\n" in text else None
+    if above is None:
         return text
-    whole = cursor.line_prefix + text
-    lines = list(_statements(whole))
-    levels: list[int] = []
-    kept = 0
-    for number, (_, width, _code) in enumerate(lines):
-        above = lines[number - 1][2] if number else ""
-        if levels and width > levels[-1] and not _GOES_ON.search(above):
-            break
-        if levels and width <= levels[-1] and above.endswith(":"):
-            break
-        outer = [level for level in levels if level <= width]
-        if outer and len(outer) < len(levels) and outer[-1] < width:
-            break
-        levels = outer if outer and outer[-1] == width else [*outer, width]
-        kept = number + 1
-    end = lines[kept][0] if kept < len(lines) else len(whole)
-    while kept > 1 and lines[kept - 1][2].endswith(":") and not has_body(lines[kept - 1][1], cursor.suffix[:_BELOW]):
+    whole = above + text
+    lines = statements(whole)
+    own = next((number for number, line in enumerate(lines) if line.first >= len(above)), len(lines))
+    if (own and not lines[own - 1].is_whole) or place_at(cursor) in {Place.STRING, Place.COMMENT}:
+        return text  # in brackets, indentation says nothing
+    kept = own
+    if own < len(lines) and lines[own].start <= len(above) and not text[0].isspace():
+        kept += 1  # its indentation is the person's
+    while kept < len(lines) and _fits(lines[:kept], lines[kept]):
+        kept += 1
+    end = lines[kept].start if kept < len(lines) else len(whole)
+    least = own + 1
+    while least < kept and lines[least - 1].code.lstrip().startswith("@"):
+        least += 1
+    while kept > least and _needs_more(lines[kept - 1], cursor):
         kept -= 1
-        end = lines[kept][0]
-    return text if end == len(whole) else whole[:end].rstrip()[len(cursor.line_prefix) :]
+        end = lines[kept].start
+    return text if end == len(whole) else whole[:end].rstrip()[len(above) :]
 
 
-def _statements(whole: str) -> Iterator[tuple[int, int, str]]:
-    """Of each statement, where its line begins, its indentation in columns, and its text without a comment behind it.
+def _fits(above: list[Statement], line: Statement) -> bool:
+    """Whether a statement may be indented as it is."""
+    if above and above[-1].opens_block:
+        return line.width > above[-1].width
+    known = levels(above)
+    return not known or line.width in known or line.width < known[0]
 
-    Comments are none, and what stands in brackets or in a string belongs to the statement that it began in.
-    """
-    start = 0
-    for end in [*whole_lines(whole), len(whole)]:
-        code = _COMMENT.sub("", whole[start:end]).rstrip()
-        if code:
-            yield start, columns(whole[start:end]), code
-        start = end + 1
+
+def _needs_more(line: Statement, cursor: Cursor) -> bool:
+    """Whether a block without its body, or without what it decorates, would be left."""
+    code = line.code.lstrip()
+    if code.startswith("@"):
+        return True
+    is_handler = code.startswith(("except", "finally"))  # without which what is above is none either
+    return line.opens_block and not is_handler and not has_body(line.width, cursor.suffix[:_BELOW])
 
 
 def indentation_unit(cursor: Cursor) -> str:

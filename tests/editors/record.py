@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from tests.editors import emacs, install, neovim, terminal, test_helix
+from tests.editors import emacs, install, neovim, terminal, test_helix, vscode
 from tests.protocol.scripted import SERVER
 
 FOLDER = Path(__file__).parent / "capabilities"
@@ -29,6 +29,9 @@ EDITORS: dict[str, Start] = {
     "emacs-lsp-mode": lambda folder, command: emacs.started(folder, "x = 1\n", "lsp-mode", command),
     "emacs-eglot": lambda folder, command: emacs.started(folder, "x = 1\n", "eglot", command),
     "helix": lambda folder, command: test_helix.opened(folder, "x = 1\n", command),
+    "vscode": lambda folder, command: vscode.started(
+        folder, vscode.packed(folder / "packed"), "x = 1\n", f"exec {shlex.join(command)}"
+    ),
 }
 
 

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,22 @@ def typing(folder: Path, extensions: Path, text: str, *, settings: Any = None, *
     with vscode.started(folder, extensions, text, run, **(settings or {})) as editor:
         editor.until(lambda: "ready" in editor.status())
         yield editor
+
+
+def stand_in(folder: Path, command: list[str]) -> Path:
+    """A wheel whose program `fimd` runs a command: what is installed from the network is not what is tested here."""
+    wheel = folder / "fimd_stand_in-1.0-py3-none-any.whl"
+    files = {
+        "fimd_stand_in.py": f"import os\n\n\ndef main():\n    os.execv({command[0]!r}, {command!r})\n",
+        "fimd_stand_in-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: fimd-stand-in\nVersion: 1.0\n",
+        "fimd_stand_in-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "fimd_stand_in-1.0.dist-info/entry_points.txt": "[console_scripts]\nfimd = fimd_stand_in:main\n",
+        "fimd_stand_in-1.0.dist-info/RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return wheel
 
 
 def test_ghost_text_is_shown_typed_along_and_accepted(tmp_path: Path, extensions: Path) -> None:
@@ -121,10 +138,69 @@ def test_commands_change_what_is_suggested(tmp_path: Path, extensions: Path) -> 
 
 
 def test_without_a_server_it_is_offered_to_install_one(tmp_path: Path, extensions: Path) -> None:
-    with vscode.started(tmp_path, extensions, "x =\n", "", **{"fimd.server.path": "/nowhere/fimd"}) as editor:
+    settings: dict[str, Any] = {"fimd.server.path": "/nowhere/fimd"}
+    with vscode.started(tmp_path, extensions, "x =\n", "", **settings) as editor:
         editor.until(lambda: "/nowhere/fimd, the setting fimd.server.path, is no program" in editor.said())
         assert "Install" in editor.said()
         editor.until(lambda: "no program" in editor.status())
+
+
+def test_the_server_is_installed_into_an_environment_of_its_own(tmp_path: Path, extensions: Path) -> None:
+    wheel = stand_in(tmp_path, [sys.executable, str(SERVER), json.dumps({"text": "value + 1"})])
+    given = {"path": "", "package": str(wheel), "python": sys.executable, "pipArguments": ["--no-index", "--no-deps"]}
+    settings: dict[str, Any] = {f"fimd.server.{name}": value for name, value in given.items()}
+    with vscode.started(tmp_path, extensions, "x =\n", "", **settings) as editor:
+        editor.until(lambda: "fimd's server is not installed" in editor.said())
+        editor.page.get_by_role("button", name="Install", exact=True).click()
+        editor.until(lambda: "ready" in editor.status())
+        assert list(tmp_path.glob("**/fimd.fimd/environment/bin/fimd"))
+        editor.page.locator(".monaco-editor .view-lines").first.click()
+        editor.press("Control+Home")
+        editor.press("End")
+        editor.type(" ")
+        editor.until(lambda: editor.ghost() == "value + 1")
+
+
+def test_what_can_not_be_installed_is_told_in_a_sentence(tmp_path: Path, extensions: Path) -> None:
+    given = {"path": "", "package": str(tmp_path / "nowhere.whl"), "python": sys.executable}
+    settings: dict[str, Any] = {f"fimd.server.{name}": value for name, value in given.items()}
+    with vscode.started(tmp_path, extensions, "x =\n", "", **settings) as editor:
+        editor.command("fimd: Install the Server")
+        editor.until(lambda: "Installing fimd failed: ERROR" in editor.said() and "nowhere.whl" in editor.said())
+
+
+def test_a_server_that_ends_at_once_is_told_of_once_and_not_started_again(tmp_path: Path, extensions: Path) -> None:
+    with vscode.started(tmp_path, extensions, "x =\n", f"echo $$ >> {tmp_path}/pids; exit 3") as editor:
+        editor.until(lambda: "fimd did not start" in editor.said())
+        editor.until(lambda: "did not start" in editor.status())
+        editor.page.wait_for_timeout(2000)
+        assert len((tmp_path / "pids").read_text().split()) == 1
+        assert "started again" not in editor.said()
+        editor.command("fimd: Restart")
+        editor.until(lambda: len((tmp_path / "pids").read_text().split()) == 2)
+
+
+def test_a_server_that_never_answers_is_given_up(tmp_path: Path, extensions: Path) -> None:
+    run = f"if [ -e {tmp_path}/hung ]; then exit 3; fi; touch {tmp_path}/hung; exec sleep 1000"
+    with vscode.started(tmp_path, extensions, "x =\n", run) as editor:
+        editor.until((tmp_path / "hung").exists)
+        editor.page.wait_for_timeout(25_000)
+        editor.until(lambda: "fimd did not start: no answer in 30 seconds" in editor.said())
+        editor.command("fimd: Restart")
+        editor.until(lambda: editor.said().count("fimd did not start") > 0 and "no answer" not in editor.said())
+
+
+def test_a_folder_that_is_not_trusted_does_not_say_which_program_is_run(tmp_path: Path, extensions: Path) -> None:
+    server = shlex.join([sys.executable, str(SERVER), json.dumps({"text": "value + 1"})])
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\n", encoding="utf-8")
+    trap.chmod(0o755)
+    folder = tmp_path / "project" / ".vscode"
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text(json.dumps({"fimd.server.path": str(trap)}), encoding="utf-8")
+    with vscode.started(tmp_path, extensions, "x =\n", f"exec {server}", trusts=False) as editor:
+        editor.until(lambda: "ready" in editor.status())
+        assert not (tmp_path / "sprung").exists()
 
 
 def test_the_real_server_and_the_embedded_model(tmp_path: Path, extensions: Path) -> None:

@@ -35,7 +35,6 @@ _SETTINGS = {
     "files.autoSave": "afterDelay",
     "files.autoSaveDelay": 100,
     "files.eol": "\n",
-    "security.workspace.trust.enabled": False,
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",
     "workbench.colorTheme": "Default Dark Modern",
@@ -99,6 +98,7 @@ class VSCode:
 
 def packed(folder: Path) -> Path:
     """The extension as a .vsix, made as its authors make it, and installed into `folder` by VS Code itself."""
+    folder.mkdir(exist_ok=True)
     subprocess.run(["npm", "run", "package"], cwd=EXTENSION, check=True, capture_output=True)
     command = [*_server(folder), "--install-extension", str(EXTENSION / "fimd.vsix")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -114,10 +114,15 @@ def _server(folder: Path) -> list[str]:
 
 
 @contextmanager
-def started(folder: Path, extensions: Path, text: str, script: str, **settings: Any) -> Generator[VSCode]:
-    """A VS Code with a Python file that holds `text` open, whose fimd is what a shell's `script` runs."""
+def started(
+    folder: Path, extensions: Path, text: str, script: str, *, trusts: bool = True, **settings: Any
+) -> Generator[VSCode]:
+    """A VS Code with a Python file that holds `text` open, whose fimd is what a shell's `script` runs.
+
+    Unless it `trusts` the file's folder, that is restricted.
+    """
     project, program = folder / "project", folder / "fimd"
-    project.mkdir()
+    project.mkdir(exist_ok=True)
     file = project / "example.py"
     file.write_bytes(text.encode())
     program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
@@ -125,14 +130,17 @@ def started(folder: Path, extensions: Path, text: str, script: str, **settings: 
     shutil.copytree(extensions / "extensions", folder / "extensions")
     for name in ("User", "Machine"):  # what is of this machine only, the browser's side does not set
         (folder / name).mkdir()
-        values = {**_SETTINGS, "fimd.server.path": str(program), **settings}
+        trust = {"security.workspace.trust.enabled": not trusts, "security.workspace.trust.startupPrompt": "never"}
+        values = {**_SETTINGS, **trust, "fimd.server.path": str(program), **settings}
         (folder / name / "settings.json").write_text(json.dumps(values), encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     flags = ["--bind-addr", f"127.0.0.1:{port}", "--disable-telemetry", "--disable-update-check"]
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
-        [*_server(folder), *flags, "--disable-workspace-trust", str(project)], stdout=log, stderr=log
+        [*_server(folder), *flags, *(["--disable-workspace-trust"] if trusts else []), str(project)],
+        stdout=log,
+        stderr=log,
     )
     try:
         until(lambda: _answers(port), (folder / "log").read_text)

@@ -196,6 +196,27 @@ def test_reuse_equals_no_reuse_while_a_healed_word_is_typed(trust: Trust | None,
         assert complete(one, request).text == complete(engine(trust), request).text
 
 
+def test_a_line_that_has_its_indentation_gets_no_more() -> None:
+    indented = 0
+    for seed in range(8):
+        request = Request(f"def one(two):\n    x{seed} = 1\n    ", "\n", max_tokens=4, insist=True)
+        indented += complete(engine(), request).text.startswith(" ")
+        assert not complete(engine(), replace(request, at_indentation=True)).text.startswith(" ")
+    assert indented, "else nothing was tested"
+
+
+def test_what_the_memory_worked_out_is_kept_while_a_word_is_typed() -> None:
+    one = engine(Trust())
+    prefix = "def one(two):\n    return th"
+    complete(one, Request(prefix, "\n", max_tokens=3))
+    kept = one._memory
+    complete(one, Request(prefix + "r", "\n", max_tokens=3))
+    assert kept is not None
+    assert one._memory is kept
+    complete(one, Request(prefix + "r(", "\n", max_tokens=3))
+    assert one._memory is not kept
+
+
 def test_a_key_in_a_word_costs_no_prefill() -> None:
     one = engine()
     prefix = "def one(two):\n    return th"

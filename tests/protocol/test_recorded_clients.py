@@ -21,6 +21,7 @@ EDITORS = [
     ("emacs-lsp-mode", "utf-16", {GHOST}),
     ("emacs-eglot", "utf-8", {MENU}),
     ("helix", "utf-8", {MENU}),
+    ("vscode", "utf-16", {GHOST}),
 ]
 
 

@@ -465,3 +465,11 @@ async def test_lines_are_limited_by_what_is_at_the_cursor() -> None:
     for marked in ("def f():‸\n", "f(\n    ‸\n)\n", "def f():\n    ‸\n"):
         await suggest(completer, marked)
     assert [request.max_lines for request in engine.requests] == [6, 1, 6]
+
+
+async def test_the_model_is_told_where_a_line_has_its_indentation() -> None:
+    engine = ScriptedEngine("value")
+    completer = await completer_with(engine)
+    for marked in ("def f():\n    ‸\n", "def f():\n    a = 1\n    ‸\n", "def f():\n    a = ‸\n"):
+        await suggest(completer, marked)
+    assert [request.at_indentation for request in engine.requests] == [False, True, False]

@@ -56,6 +56,25 @@ def test_it_is_what_the_definition_says(
 
 
 @settings(max_examples=100, deadline=None)
+@given(tokens=TOKENS, asked=st.lists(st.lists(st.integers(0, 3), max_size=3), max_size=12), seed=st.integers(0, 99))
+def test_what_was_asked_before_changes_nothing(tokens: list[int], asked: list[list[int]], seed: int) -> None:
+    memory = LocalMemory(as_string(tokens), Trust())
+    rng = np.random.default_rng(seed)
+    for written in [*asked, *asked]:
+        model = rng.dirichlet(np.ones(SIZE)).astype(np.float32)
+        alone = LocalMemory(as_string(tokens), Trust()).blend(model, written, [0])
+        assert np.array_equal(memory.blend(model, written, [0]), alone)
+
+
+def test_one_is_kept_for_the_same_texts_only() -> None:
+    memory = LocalMemory("abc", Trust(), "de")
+    assert memory.is_of("abc", Trust(), "de")
+    assert not memory.is_of("abcd", Trust(), "de")
+    assert not memory.is_of("abc", Trust(2.0), "de")
+    assert not memory.is_of("abc", Trust(), "d")
+
+
+@settings(max_examples=100, deadline=None)
 @given(tokens=TOKENS, written=st.lists(st.integers(0, SIZE - 1), max_size=4), seed=st.integers(0, 99))
 def test_chances_add_up_and_those_of_an_end_are_the_models(tokens: list[int], written: list[int], seed: int) -> None:
     model = np.random.default_rng(seed).dirichlet(np.ones(SIZE)).astype(np.float32)

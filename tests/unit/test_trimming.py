@@ -229,7 +229,14 @@ def test_what_the_token_limit_has_cut_through_is_left_out(marked: str, completio
         ("def f():‸", "\n    b()\n    a = 1 + \\\n        2", "\n    b()"),
         ("def f():\n    ‸", "if a:\n        retu", "if a:"),
         ("def f():\n    ‸", "if a:\n        b()\n    else:\n        retu", "if a:\n        b()"),
-        ("function f() {‸", "\n  a();\n  if (b) {\n    c", "\n  a();"),
+        ("def f():‸", "\n    with a as b:\n        retu", "\n    with a as b:"),
+        ("x = {\n    ‸\n}", '"a": 1,\n    "b": 2,\n    "c": 3', '"a": 1,\n    "b": 2,'),
+        (
+            "def f():\n    ‸",
+            "a()\n    m = d[(b + c) // 2]\n    n = 1\n    retu",
+            "a()\n    m = d[(b + c) // 2]\n    n = 1",
+        ),
+        ("class A:\n    ‸", "@property\n    def b(self):\n        retu", "@property\n    def b(self):"),
     ],
 )
 def test_the_token_limit_leaves_whole_statements(marked: str, completion: str, shown: str) -> None:
@@ -254,6 +261,31 @@ def test_the_token_limit_leaves_whole_statements(marked: str, completion: str, s
         ("    if a:\n        ‸", "b()\n    c()", "b()\n    c()"),
         ("def f():‸", "\n    a()", "\n    a()"),
         ("class A:\n    def f(self,\n          ‸", "a):\n        b()", "a):\n        b()"),
+        ("def f(a,\n      b):‸", "\n    return a", "\n    return a"),
+        ("if a and \\\n        b:‸", "\n    return a", "\n    return a"),
+        (
+            "def f(\n    a,\n):‸",
+            "\n    x = g(\n        a\n            .b()\n    )\n    c()",
+            "\n    x = g(\n        a\n            .b()\n    )\n    c()",
+        ),
+        (
+            "def f():\n    ‸",
+            "with a as b, \\\n            c as d:\n        e()",
+            "with a as b, \\\n            c as d:\n        e()",
+        ),
+        ("def f():\n    ‸", 'for a in b(" #"):\n        c()', 'for a in b(" #"):\n        c()'),
+        ("def f():\n    ‸", "if a:#b\n        c()", "if a:#b\n        c()"),
+        ("def f():‸", "\n    with a as b:", "\n    with a as b:"),
+        ("class A:\n    ‸", "def f(self):\n        a()\n\n    @b\n    def c(self):", "def f(self):\n        a()"),
+        ("class A:\n    ‸", "@b\n    def c(self):", "@b\n    def c(self):"),
+        ("def f():\n    ‸", "try:\n        a()\n    except B:", "try:\n        a()\n    except B:"),
+        ("def f():\n    ‸", "a()\n    m = d[(b + c) // 2]\n    if m:", "a()\n    m = d[(b + c) // 2]"),
+        ("x = [\n    ‸\n]", '"a"\n        "b",\n    "c",', '"a"\n        "b",\n    "c",'),
+        ("x = [\n    a‸", "\n        .b()\n        .c(),\n]", "\n        .b()\n        .c(),\n]"),
+        ("def f():\n    a = 1\n    ‸", "\n        return a", ""),
+        ("def f():\n    a = 1\n    ‸", "    return a\n    b()", ""),
+        ("def f():\n    if a:\n        ‸", "b()\n      c()", "b()"),
+        ("def f():\n    if a:\n        ‸", "b()\n    c()", "b()\n    c()"),
     ],
 )
 def test_blocks_are_whole(marked: str, completion: str, shown: str) -> None:

@@ -33,6 +33,8 @@ def part(marked: str, text: str, language: str = "python") -> str:
         ("for key in find(‸)\n    print(key)\n", "values", "values"),
         ("for key in find(‸)\n\nx = 1\n", "values", "values"),
         ("x = [\n    find(‸)\n    2,\n]\n", "values", "values"),
+        ("x = [\n    # first\n    find(‸)\n    2,\n]\n", "values", "values"),
+        ("x = {  # why\n    'a': find(‸)\n    'b': 2,\n}\n", "values", "values"),
         ("if (a and\n        find(‸)\n    print(key)\n", "values", ""),
         ("x = find(‸)\ny = 2\n", "values,\n    1", "values,\n    1"),
         # What stands below needs the line.
@@ -62,6 +64,8 @@ def test_python(marked: str, text: str, expected: str) -> None:
         ("java", "class A {\n  int f() {\n    ‸\n  }\n}\n", "return 1;", "return 1 return;"),
         ("go", "func f(a int) int {\n\t‸\n}\n", "return a", "return a)"),
         ("javascript", "function f(a) {\n  if (‸)\n    return a;\n  }\n}\n", "a", "a) {"),
+        ("javascript", "const f = (‸)\n  foo();\n};\n", "a", "a) => {"),
+        ("javascript", "function f(‸)\n", "a", "a) {"),
         ("javascript", "const f = {\n  a: g(‸)\n  b: 1,\n};\n", "1", "1),"),
         ("javascript", "function f(a) {\n  for‸\n    g(b);\n  }\n}\n", " (const b of a) {", " (const b of a)"),
         ("c", "int f(int a) {\n  switch (a) {\n    case g(‸)\n      return 1;\n  }\n}\n", "1", "1):"),

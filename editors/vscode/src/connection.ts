@@ -19,6 +19,9 @@ import type { Report } from "./status";
 const RESTARTS = 3;
 const WITHIN_MS = 10 * 60 * 1000;
 
+/** The first answer needs no model and comes within a second or two, from a cold disk within ten. */
+const FIRST_ANSWER_MS = 30 * 1000;
+
 type Settings = Record<string, unknown>;
 
 function isObject(value: unknown): value is object {
@@ -124,18 +127,28 @@ export class Connection implements vscode.Disposable {
     this.sent = serverSettings();
     // One that was given up may still hear of its server's end.
     const isCurrent = () => this.client === client;
-    const options = this.options(isCurrent);
+    let hasAnswered = false;
+    const options = this.options(() => isCurrent() && hasAnswered);
     const client = new LanguageClient("fimd", "fimd", { command, args: ["serve"], options: { cwd } }, options);
     client.registerFeature(wantsStatus);
     client.onNotification("fimd/status", (report: Report) => {
       if (isCurrent()) this.tell(report);
     });
     this.client = client;
+    let isMute = false;
+    const patience = setTimeout(() => {
+      isMute = true;
+      client.serverProcess?.kill("SIGKILL");
+    }, FIRST_ANSWER_MS);
     try {
       await client.start();
+      hasAnswered = true;
     } catch (error) {
       this.tell({ phase: "stopped", message: "fimd did not start: see its log", model: "" });
-      void this.complain(`fimd did not start: ${(error as Error).message}`);
+      const reason = isMute ? `no answer in ${FIRST_ANSWER_MS / 1000} seconds` : (error as Error).message;
+      void this.complain(`fimd did not start: ${reason}`);
+    } finally {
+      clearTimeout(patience);
     }
   }
 
@@ -145,7 +158,8 @@ export class Connection implements vscode.Disposable {
     await client?.dispose(2000).catch((error: unknown) => this.log.warn(String(error)));
   }
 
-  private options(isCurrent: () => boolean): LanguageClientOptions {
+  /** @param isToLive Whether one that dies is started again: it is the one in use, and did start once. */
+  private options(isToLive: () => boolean): LanguageClientOptions {
     return {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],
       initializationOptions: serverSettings, // asked anew when the server is started again
@@ -155,7 +169,7 @@ export class Connection implements vscode.Disposable {
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue }),
         closed: () => {
-          if (!isCurrent()) return { action: CloseAction.DoNotRestart, handled: true };
+          if (!isToLive()) return { action: CloseAction.DoNotRestart, handled: true };
           const now = Date.now();
           this.deaths = [...this.deaths.filter((death) => now - death < WITHIN_MS), now];
           if (this.deaths.length <= RESTARTS) {
