@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -75,6 +77,21 @@ def test_wide_characters_before_the_cursor_and_the_files_own_line_ends(tmp_path:
     with typing(tmp_path, "x = '🙂é',\r\ny = 2\r\n") as helix:
         take(helix, " va", "value + 1")
         assert saved(helix, tmp_path).decode() == "x = '🙂é', value + 1\r\ny = 2\r\n"
+
+
+def test_a_server_that_dies_is_told_of_and_can_be_started_again(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    server = shlex.join([sys.executable, str(SERVER), json.dumps({"text": "lue + 1"})])
+    with opened(tmp_path, "x =\n", ["sh", "-c", f"echo $$ >> {shlex.quote(str(pids))}; exec {server}"]) as helix:
+        until(lambda: pids.exists() and pids.read_text().strip(), helix.drawn)
+        until(lambda: '"method":"initialized"' in (tmp_path / "log").read_text(), helix.drawn)
+        size = helix.size
+        os.kill(int(pids.read_text()), signal.SIGKILL)
+        until(lambda: "exited" in helix.drawn(size), helix.drawn)
+        helix.type(":lsp-restart\r")
+        until(lambda: (tmp_path / "log").read_text().count('"method":"initialized"') == 2, helix.drawn)
+        take(helix, " va", "value + 1")
+        assert saved(helix, tmp_path) == b"x = value + 1\n"
 
 
 def test_the_real_server_and_the_embedded_model(tmp_path: Path) -> None:

@@ -5,18 +5,26 @@ import { Connection } from "./connection";
 import { registerCommands } from "./commands";
 import { StatusItem } from "./status";
 
+let connection: Connection | undefined;
+
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const log = vscode.window.createOutputChannel("fimd", { log: true });
   const status = new StatusItem();
-  const connection = new Connection(context, log, (report) => status.show(report));
-  context.subscriptions.push(log, status, connection, ...registerCommands(connection, log));
+  const made = new Connection(context, log, (report) => status.show(report));
+  connection = made;
+  context.subscriptions.push(log, status, ...registerCommands(made, log));
   context.subscriptions.push(
     vscode.workspace.onDidChangeConfiguration(async (change) => {
       if (!change.affectsConfiguration("fimd")) return;
-      if (change.affectsConfiguration("fimd.server")) await connection.restart();
-      else await connection.sendSettings();
+      if (change.affectsConfiguration("fimd.server")) await made.restart();
+      else await made.sendSettings();
     }),
-    vscode.workspace.onDidGrantWorkspaceTrust(() => connection.restart()),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => made.restart()),
   );
-  await connection.start({ asksToInstall: true });
+  await made.start({ asksToInstall: true });
+}
+
+/** The editor waits for this, so that the server is told to stop before its pipes are closed. */
+export function deactivate(): Promise<void> | undefined {
+  return connection?.dispose();
 }
