@@ -43,7 +43,8 @@ class Statement(NamedTuple):
     """Without a comment behind it."""
 
     is_whole: bool
-    """Whether no bracket is open at its end, and no line goes on."""
+    """Whether no bracket is open at its end, and no line goes on. A comma at its end says that it is a piece of a list
+    that began before the text."""
 
     @property
     def first(self) -> int:
@@ -65,7 +66,7 @@ def statements(text: str) -> list[Statement]:
     def add(end: int, *, is_whole: bool) -> None:
         code = text[start:comment].rstrip() if comment is not None else text[start:end].rstrip()
         if code.strip():
-            found.append(Statement(start, end, columns(text[start:end]), code, is_whole))
+            found.append(Statement(start, end, columns(text[start:end]), code, is_whole and not code.endswith(",")))
 
     is_open = False
     for piece in _PIECE.finditer(text):

@@ -74,7 +74,7 @@ def _parses_with(cursor: Cursor, text: str) -> bool | None:
         without = _errors_without_the_line(parser, around, errors, "python" in grammar.languages)
         if without is None or errors <= without:
             return None if without is None else True
-        ends = _line_ends(cursor, around, grammar) if errors < _MOST_ERRORS else []
+        ends = _line_ends(cursor, text, around, grammar) if errors < _MOST_ERRORS else []
         line, newline, others = around.after.partition("\n")
         return any(_errors(parser, f"{around.before}{text}{line}{end}{newline}{others}") == 0 for end in ends)
     return None
@@ -114,9 +114,15 @@ class _Known:
 _KNOWN = _Known()
 
 
-def _line_ends(cursor: Cursor, around: Window, grammar: Grammar) -> list[str]:
-    """How the line may go on behind the editor's own brackets, where nothing stands behind them yet."""
+def _line_ends(cursor: Cursor, text: str, around: Window, grammar: Grammar) -> list[str]:
+    """How the line may go on behind the editor's own brackets, where nothing stands behind them yet.
+
+    Behind a decorator, what it decorates may follow.
+    """
     closed = closers(cursor)
+    line = (cursor.line_prefix + text).rpartition("\n")[2]
+    if line.lstrip().startswith("@") and "python" in grammar.languages:
+        return [f"\n{line[: len(line) - len(line.lstrip())]}def f(): pass"]
     if not closed or line_behind(around.after).rstrip() != closed:
         return []
     word = _FIRST_WORD.match(cursor.line_prefix)

@@ -8,7 +8,7 @@ const listed = execFileSync("npm", ["ls", "--omit=dev", "--all", "--parseable"],
   encoding: "utf8",
   shell: process.platform === "win32", // where npm is a script
 });
-const folders = listed.trim().split("\n").filter((folder) => folder.includes("node_modules"));
+const folders = listed.trim().split(/\r?\n/).filter((folder) => folder.includes("node_modules"));
 const parts = folders.sort().map((folder) => {
   const { name, version, license } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
   const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));

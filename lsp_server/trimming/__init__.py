@@ -36,6 +36,10 @@ STEPS: tuple[Trim, ...] = (
 """The steps that only remove, in order."""
 
 
+_MOST_ROUNDS = 20
+"""Two or three are usual."""
+
+
 def trim(text: str, cursor: Cursor, *, is_cut: bool = False) -> str:
     """What is left of `text` after all steps; empty where nothing worth showing is left.
 
@@ -43,11 +47,10 @@ def trim(text: str, cursor: Cursor, *, is_cut: bool = False) -> str:
     """
     if is_cut:
         text = without_unfinished_end(text, cursor)
-    text = in_the_files_indentation(text, cursor)
-    while True:  # what one step leaves may be for another one that has had its turn
-        shorter = text
+    for _ in range(_MOST_ROUNDS):  # what one step leaves may be for another one that has had its turn
+        before, text = text, in_the_files_indentation(text, cursor)
         for step in STEPS:
-            shorter = step(shorter, cursor) if shorter else ""
-        if shorter == text:
-            return text
-        text = shorter
+            text = step(text, cursor) if text else ""
+        if text == before:
+            break
+    return text

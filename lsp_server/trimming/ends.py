@@ -48,7 +48,10 @@ def without_unfinished_end(text: str, cursor: Cursor) -> str:
     lines, _, _ = text.rpartition("\n")
     if lines.strip():
         above = before(cursor)
-        start = statements(above + text)[-1].start - len(above) if above is not None else 0
+        found = statements(above + text) if above is not None else []
+        if above is None or not found or found[-1].end <= len(above + lines):
+            return lines
+        start = found[-1].start - len(above)
         return text[: start - 1] if text[: max(0, start)].strip() else lines
     kept = _UNFINISHED_WORD.sub("", text)
     if kept != text:

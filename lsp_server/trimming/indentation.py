@@ -17,6 +17,7 @@ _WIDTHS = (4, 2, 8, 3)
 """Usual widths of a level, the likeliest first."""
 
 _BLOCK_OPENERS = (":", "{")
+_HANDLER = re.compile(r"\s*(?:except|finally)\b")
 _LONG_STRING = re.compile(r'"""(?:\\.|[^\\])*?(?:"""|\Z)|\'\'\'(?:\\.|[^\\])*?(?:\'\'\'|\Z)|`[^`]*(?:`|\Z)', re.DOTALL)
 _INDENTED = re.compile(r"\n[ \t]")
 
@@ -63,10 +64,11 @@ def with_whole_blocks(text: str, cursor: Cursor) -> str:
     while kept < len(lines) and _fits(lines[:kept], lines[kept]):
         kept += 1
     end = lines[kept].start if kept < len(lines) else len(whole)
-    least = own + 1
+    # Where the text goes on with a line that the person has begun, that is its first.
+    least = own + (own < len(lines) and not text[: max(0, lines[own].start - len(above))].strip())
     while least < kept and lines[least - 1].code.lstrip().startswith("@"):
         least += 1
-    while kept > least and _needs_more(lines[kept - 1], cursor):
+    while kept > least and _needs_more(lines[:kept], cursor):
         kept -= 1
         end = lines[kept].start
     return text if end == len(whole) else whole[:end].rstrip()[len(above) :]
@@ -80,13 +82,24 @@ def _fits(above: list[Statement], line: Statement) -> bool:
     return not known or line.width in known or line.width < known[0]
 
 
-def _needs_more(line: Statement, cursor: Cursor) -> bool:
-    """Whether a block without its body, or without what it decorates, would be left."""
-    code = line.code.lstrip()
-    if code.startswith("@"):
+def _needs_more(lines: list[Statement], cursor: Cursor) -> bool:
+    """Whether the last of `lines` leaves a block without its body, or nothing to decorate."""
+    last = lines[-1]
+    if last.code.lstrip().startswith("@"):
         return True
-    is_handler = code.startswith(("except", "finally"))  # without which what is above is none either
-    return line.opens_block and not is_handler and not has_body(line.width, cursor.suffix[:_BELOW])
+    if not last.opens_block or has_body(last.width, cursor.suffix[:_BELOW]):
+        return False
+    return not (_HANDLER.match(last.code) and _is_only_handler(lines))
+
+
+def _is_only_handler(lines: list[Statement]) -> bool:
+    """Whether the `try` of the last line, a handler, has no other: without one it is no statement."""
+    for line in reversed(lines[:-1]):
+        if line.width < lines[-1].width:
+            break
+        if line.width == lines[-1].width and (_HANDLER.match(line.code) or line.code.lstrip().startswith("try")):
+            return not _HANDLER.match(line.code)
+    return True
 
 
 def indentation_unit(cursor: Cursor) -> str:

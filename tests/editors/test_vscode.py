@@ -181,7 +181,7 @@ def test_a_server_that_ends_at_once_is_told_of_once_and_not_started_again(tmp_pa
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path, extensions: Path) -> None:
-    run = f"if [ -e {tmp_path}/hung ]; then exit 3; fi; touch {tmp_path}/hung; exec sleep 1000"
+    run = f"if [ -e {tmp_path}/hung ]; then exit 3; fi; touch {tmp_path}/hung; sleep 90; exit"
     with vscode.started(tmp_path, extensions, "x =\n", run) as editor:
         editor.until((tmp_path / "hung").exists)
         editor.page.wait_for_timeout(25_000)

@@ -37,6 +37,9 @@ def part(marked: str, text: str, language: str = "python") -> str:
         ("x = {  # why\n    'a': find(‸)\n    'b': 2,\n}\n", "values", "values"),
         ("if (a and\n        find(‸)\n    print(key)\n", "values", ""),
         ("x = find(‸)\ny = 2\n", "values,\n    1", "values,\n    1"),
+        ("class A:\n    @prop‸\n", "erty", "erty"),
+        ("@app.route(‸)\n\nx = 1\n", "'/x'", "'/x'"),
+        ("@app.rou‸\n", "te('/x'))", ""),
         # What stands below needs the line.
         ("if val‸\n    print(1)\n", "ue:", "ue:"),
         ("if val‸\n    print(1)\n", "ue", ""),

@@ -9,6 +9,7 @@ import {
   LanguageClient,
   type LanguageClientOptions,
   RevealOutputChannelOn,
+  State,
   type StaticFeature,
 } from "vscode-languageclient/node";
 import { findServer, installServer, NotInstalled } from "./server";
@@ -135,21 +136,31 @@ export class Connection implements vscode.Disposable {
       if (isCurrent()) this.tell(report);
     });
     this.client = client;
-    let isMute = false;
-    const patience = setTimeout(() => {
-      isMute = true;
-      client.serverProcess?.kill("SIGKILL");
-    }, FIRST_ANSWER_MS);
-    try {
-      await client.start();
-      hasAnswered = true;
-    } catch (error) {
+    const failed = (reason: string) => {
       this.tell({ phase: "stopped", message: "fimd did not start: see its log", model: "" });
-      const reason = isMute ? `no answer in ${FIRST_ANSWER_MS / 1000} seconds` : (error as Error).message;
       void this.complain(`fimd did not start: ${reason}`);
-    } finally {
-      clearTimeout(patience);
-    }
+    };
+    // Each start has so long, also those that the client makes itself when the server has died.
+    let patience: NodeJS.Timeout | undefined;
+    const mute = new Promise<string>((giveUp) => {
+      client.onDidChangeState(({ newState }) => {
+        clearTimeout(patience);
+        if (newState !== State.Starting) return;
+        patience = setTimeout(() => {
+          client.serverProcess?.kill("SIGKILL");
+          const reason = `no answer in ${FIRST_ANSWER_MS / 1000} seconds`;
+          if (hasAnswered) failed(reason);
+          else giveUp(reason);
+        }, FIRST_ANSWER_MS);
+      });
+    });
+    const started = client.start().then(
+      () => "",
+      (error: unknown) => (error as Error).message || String(error),
+    );
+    const reason = await Promise.race([started, mute]);
+    if (reason) failed(reason);
+    else hasAnswered = true;
   }
 
   private async end(): Promise<void> {
