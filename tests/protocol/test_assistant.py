@@ -225,7 +225,8 @@ async def test_an_answer_is_cancelled_in_either_way(how: str, tmp_path: Path) ->
         assert reply.get("result", None) is None
         await client.wait_for(lambda: [n for n in client.notifications if "'end'" in str(n)][1:])
         assert requests(client, "window/showDocument") == []
-        while not journal.exists():  # the reply does not wait for the inference thread
+        # The reply does not wait for the inference thread, and the file is there before its line is.
+        while not journal.exists() or not journal.read_text().endswith("\n"):
             await asyncio.sleep(0.01)
         assert "abandoned" in journal.read_text()
 

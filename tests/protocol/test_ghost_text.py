@@ -89,7 +89,7 @@ async def test_cancel_is_answered_at_once_and_stops_computing(
         await asyncio.sleep(0.2)
         client.notify("$/cancelRequest", {"id": asked})
         assert (await client.reply(asked))["error"]["code"] in CANCELLED_CODES
-        while not journal.exists():
+        while not journal.exists() or not journal.read_text().endswith("\n"):  # it is there before its line is
             await asyncio.sleep(0.01)
         entry = json.loads(journal.read_text())
         assert entry["outcome"] == "abandoned"
