@@ -6,7 +6,8 @@ in a cache of its own, so that coming back costs only what was typed since.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from inference.kv_cache import KeyValueCache, common_prefix_length
 from inference.models.base import CausalModel
@@ -31,8 +32,7 @@ class CachePool:
 
     def reusable(self, prompt: Sequence[int]) -> int:
         """Most leading tokens of `prompt` that are in a cache that `take` would give; its last never counts."""
-        usable = (cache.reusable(prompt) for cache in self._caches if not _belongs_elsewhere(cache, prompt))
-        return max(usable, default=0)
+        return max((kept for kept, _ in self._usable(prompt)), default=0)
 
     def take(self, prompt: Sequence[int], room: int) -> KeyValueCache:
         """The cache to compute `prompt` in: the one that shares most with it, unless another place would lose by it.
@@ -42,8 +42,7 @@ class CachePool:
             room: tokens that will follow.
         """
         size = min(len(prompt) + room, self._model.context_length)
-        usable = [cache for cache in reversed(self._caches) if not _belongs_elsewhere(cache, prompt)]
-        best = max(usable, key=lambda cache: cache.reusable(prompt), default=None)
+        best = max(self._usable(prompt), key=itemgetter(0), default=(0, None))[1]
         if best is None:
             best = self._fresh(size)
         elif not _holds(best, size):  # the same place, asked for a longer answer
@@ -53,6 +52,15 @@ class CachePool:
             self._caches.remove(best)
         self._caches.append(best)
         return best
+
+    def _usable(self, prompt: Sequence[int]) -> Iterator[tuple[int, KeyValueCache]]:
+        """Caches for `prompt`, the one used last first, with how many of its tokens but the last are in them."""
+        wanted = list(prompt)
+        for cache in reversed(self._caches):
+            kept = common_prefix_length(cache.tokens, wanted)
+            lost = len(cache.tokens) - kept
+            if lost <= _WORTH_KEEPING or kept >= len(cache.tokens) / 2:  # else it belongs to another place
+                yield min(kept, len(prompt) - 1), cache
 
     def _roomy(self, size: int) -> int:
         """A capacity that need not grow with each token that is typed."""
@@ -72,9 +80,3 @@ class CachePool:
 
 def _holds(cache: KeyValueCache, size: int) -> bool:
     return cache.capacity is None or size <= cache.capacity
-
-
-def _belongs_elsewhere(cache: KeyValueCache, prompt: Sequence[int]) -> bool:
-    kept = common_prefix_length(cache.tokens, prompt)
-    lost = len(cache.tokens) - kept
-    return lost > _WORTH_KEEPING and kept < len(cache.tokens) / 2

@@ -31,7 +31,7 @@ class KeyValueCache(ABC):
 
         Its last token never counts, because its logits are needed.
         """
-        return min(common_prefix_length(self.tokens, prompt), len(prompt) - 1)
+        return min(common_prefix_length(self.tokens, list(prompt)), len(prompt) - 1)
 
     def rewind_to(self, prompt: Sequence[int]) -> int:
         """Keep what `prompt` shares with the cached tokens and drop the rest; returns the number of tokens kept."""
@@ -100,11 +100,18 @@ class BufferedCache(KeyValueCache):
         """See `_crop`."""
 
 
-def common_prefix_length(left: Sequence[int], right: Sequence[int]) -> int:
-    """Number of leading tokens in which the two sequences agree."""
-    length = 0
-    for a, b in zip(left, right, strict=False):
-        if a != b:
+def common_prefix_length(left: list[int], right: list[int]) -> int:
+    """Number of leading tokens in which the two agree.
+
+    Asked several times at each key: whole runs are compared, longer ones each time, and halves of one that differs.
+    """
+    same, end, run = 0, min(len(left), len(right)), 16
+    while same < end:
+        until = min(same + run, end)
+        if left[same:until] == right[same:until]:
+            same, run = until, 4 * run
+        elif until - same == 1:
             break
-        length += 1
-    return length
+        else:
+            end, run = until, (until - same) // 2
+    return same

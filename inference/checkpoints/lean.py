@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from inference.checkpoints.weights import WeightSource, read_finite, read_rows
 from inference.models.base import CausalModel
 from inference.models.decoder import Layer, Shape
 from inference.models.gpt_bigcode import GptBigCodeShape
-from inference.models.int8 import Int8Matrix, Int8Table
+from inference.models.int8 import Int8Matrix, Int8Table, packs_at_once
 from inference.models.llama import LlamaShape
 
 _MASKS = re.compile(r"(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
@@ -100,11 +101,19 @@ class LeanOutline:
     def load(self, source: WeightSource, device: torch.device, precision: Precision) -> CausalModel:
         """See `Outline.load`."""
         known = frozenset(self._tensors)
-        loader = _Int8Loader(source, known) if precision == "int8" else _FloatLoader(source, known, device, precision)
-        model = self.shape.load(loader)
+        if precision == "int8":
+            threads = ThreadPoolExecutor(packs_at_once(), thread_name_prefix="packing")
+            try:
+                loader = _Int8Loader(source, known, threads)
+                model = self.shape.load(loader)
+                loader.finish()
+            finally:
+                threads.shutdown(cancel_futures=True)
+        else:
+            model = self.shape.load(_FloatLoader(source, known, device, precision))
         freed_memory.release()
         if device.type == "cpu" and self.sizes[precision] >= _WORTH_HUGE_PAGES:
-            huge_pages.collapse()
+            huge_pages.collapse_soon()
         return model
 
 
@@ -140,19 +149,34 @@ class _FloatLoader:
 
 
 class _Int8Loader(_FloatLoader):
-    """Matrices as int8 rows, the rest in float32; implements `Loader`."""
+    """Matrices as int8 rows, the rest in float32; implements `Loader`.
 
-    def __init__(self, source: WeightSource, known: frozenset[str]) -> None:
+    Matrices are read and packed in `threads`, as many at a time as there are of those: of no more is there a second
+    copy in memory.
+    """
+
+    def __init__(self, source: WeightSource, known: frozenset[str], threads: ThreadPoolExecutor) -> None:
         super().__init__(source, known, torch.device("cpu"), "int8")
+        self._threads = threads
+        self._packing: list[Future[None]] = []
 
     def layer(self, *paths: str) -> Layer:
-        """See `Loader.layer`."""
+        """See `Loader.layer`. It may not be called before `finish`."""
+        matrix = Int8Matrix()
+        self._packing.append(self._threads.submit(self._pack, matrix, paths))
+        return matrix
+
+    def finish(self) -> None:
+        """Wait until all is packed; raises what reading a matrix has raised."""
+        for packed in self._packing:
+            packed.result()
+
+    def _pack(self, matrix: Int8Matrix, paths: tuple[str, ...]) -> None:
         parts = [read_rows(self._source, f"{path}.weight") for path in paths]
         rows, scale = (_joined([part[index] for part in parts]) for index in range(2))
-        matrix = Int8Matrix(rows, scale, self._bias(paths))
+        matrix.pack(rows, scale, self._bias(paths))
         del parts, rows
         freed_memory.release()
-        return matrix
 
     def table(self, name: str) -> Layer:
         """See `Loader.table`."""

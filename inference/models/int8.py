@@ -32,6 +32,9 @@ class _Kernel(Protocol):
     levels: int
     """Activations come scaled to ± this."""
 
+    packs_at_once: int
+    """Matrices to be packed at a time, in threads: more than one where packing one takes one thread."""
+
     def pack(self, rows: Tensor, scale: Tensor) -> Any:
         """Rows [out, in] in int8 and their scales [out], in the layout that the kernel wants."""
         ...
@@ -45,6 +48,7 @@ class _OneDnn:
     """oneDNN, through the operators that torch's compiler uses."""
 
     levels = 127
+    packs_at_once = 1
 
     def pack(self, rows: Tensor, scale: Tensor) -> Any:
         packed = cast(Any, torch.ops).onednn.qlinear_prepack(rows, None)
@@ -60,22 +64,24 @@ class _OneDnn:
 class _Fbgemm:
     """FBGEMM, which wants unsigned activations."""
 
+    packs_at_once = 2
+
     def __init__(self, levels: int = 127) -> None:
         self.levels = levels
+        torch.backends.quantized.engine = "fbgemm"  # for good: matrices are packed in threads, which share the setting
+        with warnings.catch_warnings():
+            # Creating quantised tensors is to go away in a later torch; ours is pinned. It says so once in a process.
+            warnings.simplefilter("ignore")
+            self._packable(torch.zeros(1, 1, dtype=torch.int8), torch.ones(1, 1))
+
+    @staticmethod
+    def _packable(rows: Tensor, scale: Tensor) -> Tensor:
+        return cast(Any, torch)._make_per_channel_quantized_tensor(  # noqa: SLF001  # has no public name
+            rows, scale.flatten().double(), torch.zeros(len(rows), dtype=torch.long), 0
+        )
 
     def pack(self, rows: Tensor, scale: Tensor) -> Any:
-        engine = torch.backends.quantized.engine
-        torch.backends.quantized.engine = "fbgemm"
-        try:
-            with warnings.catch_warnings():
-                # Creating quantised tensors is to go away in a later torch; ours is pinned.
-                warnings.simplefilter("ignore")
-                packable = cast(Any, torch)._make_per_channel_quantized_tensor(  # noqa: SLF001  # has no public name
-                    rows, scale.flatten().double(), torch.zeros(len(rows), dtype=torch.long), 0
-                )
-                return cast(Any, torch.ops).quantized.linear_prepack(packable, None)
-        finally:
-            torch.backends.quantized.engine = engine
+        return cast(Any, torch.ops).quantized.linear_prepack(self._packable(rows, scale), None)
 
     def product(self, activations: Tensor, packed: Any) -> Tensor:
         multiply = cast(Any, torch.ops).quantized.linear_with_input_q_dq_qweight_dq_output_fp32
@@ -140,16 +146,28 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     return rows, scale
 
 
-class Int8Matrix:
-    """A linear layer of int8 rows [out, in] with scales [out, 1] and an optional bias [out]; keeps its own copy."""
+def packs_at_once() -> int:
+    """How many matrices are best packed at a time here."""
+    kernel = _kernel()
+    return kernel.packs_at_once if kernel else 1
 
-    def __init__(self, rows: Tensor, scale: Tensor, bias: Tensor | None = None) -> None:
+
+class Int8Matrix:
+    """A linear layer that is empty until it is packed."""
+
+    def __init__(self) -> None:
         kernel = _kernel()
         if kernel is None:
             raise RuntimeError("this processor has no int8 kernels")
         self._kernel = kernel
-        self._packed = kernel.pack(rows, scale)
+        self._packed: Any = None
+        self._bias: Tensor | None = None
+
+    def pack(self, rows: Tensor, scale: Tensor, bias: Tensor | None = None) -> Int8Matrix:
+        """Keep a copy of int8 rows [out, in] with scales [out, 1] and an optional bias [out]."""
+        self._packed = self._kernel.pack(rows, scale)
         self._bias = None if bias is None else bias.float()
+        return self
 
     def __call__(self, activations: Tensor) -> Tensor:
         """[n, in] → [n, out], in float32."""
@@ -177,7 +195,7 @@ class Int8Linear(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
         self.out_features, self.in_features = weight.shape
-        self._matrix = Int8Matrix(*quantise_rows(weight), bias)
+        self._matrix = Int8Matrix().pack(*quantise_rows(weight), bias)
 
     def forward(self, activations: Tensor) -> Tensor:
         """[..., in] → [..., out], in float32."""

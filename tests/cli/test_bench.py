@@ -22,7 +22,7 @@ def fimd(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_short_trace_gives_figures_and_nothing_else(tmp_path: Path) -> None:
-    done = fimd("bench", queue.__file__, "--keys", "90", "--model", "embedded", "--json")
+    done = fimd("bench", queue.__file__, "--keys", "60", "--model", "embedded", "--json")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     figures: dict[str, Any] = json.loads(done.stdout)

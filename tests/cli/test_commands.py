@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -165,13 +166,15 @@ def test_the_demo_says_so_when_the_daemon_does_not_start(
 def test_each_family_is_served_by_doctor_and_complete(tmp_path: Path, family: str) -> None:
     maker = [sys.executable, str(Path(__file__).parents[1] / "make_checkpoint.py"), family, str(tmp_path)]
     model = subprocess.run(maker, capture_output=True, text=True, check=True).stdout.strip()
-    doctor = fimd("doctor", "--model", model, "--json")
+    with ThreadPoolExecutor() as both:  # each takes some seconds to start
+        later = both.submit(fimd, "complete", f"{SOURCE}:{LINE}:14", "--model", model, "--json")
+        doctor = fimd("doctor", "--model", model, "--json")
+        done = later.result()
     assert doctor.returncode == 0, doctor.stderr
     findings = json.loads(doctor.stdout)
     assert findings["ok"]
     expected = {"gguf": "santacoder", "gpteacher": "starcoder", "santacoder-mha": "santacoder"}
     assert findings["format"] == expected.get(family, "left-to-right" if family.endswith("no-fim") else family)
-    done = fimd("complete", f"{SOURCE}:{LINE}:14", "--model", model, "--json")
     assert done.returncode == 0
     assert not any(token in json.loads(done.stdout)["text"] for token in control_names())
 
@@ -186,15 +189,23 @@ def test_doctor_names_a_swapped_token_and_fails(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_ask_answers_and_marks_a_model_that_was_not_tuned_for_it(tmp_path: Path) -> None:
+def test_ask_answers_and_marks_a_model_that_was_not_tuned_for_it() -> None:
     done = fimd("ask", f"{SOURCE}:{LINE}-{LINE + 2}", "What does this code do?", "--max-tokens", "40")
     assert done.returncode == 0
     assert done.stdout.strip()
     assert "not an instruction model" in done.stderr
-    alone = fimd("ask", "Write a Python function: add two numbers", "--max-tokens", "20")
+
+
+def test_ask_needs_no_file_and_reads_standard_input() -> None:
+    with ThreadPoolExecutor() as both:
+        later = both.submit(fimd, "ask", "-", "Explain this.", stdin="x = 1\n")
+        alone = fimd("ask", "Write a Python function: add two numbers", "--max-tokens", "20")
+        piped = later.result()
     assert (alone.returncode, bool(alone.stdout.strip())) == (0, True)
-    piped = fimd("ask", "-", "Explain this.", stdin="x = 1\n")
     assert piped.returncode == 0
+
+
+def test_ask_marks_no_model_that_was_tuned(tmp_path: Path) -> None:
     repository = find("starcoder-gpteacher").repository.rpartition("/")[2]
     tuned = fimd("ask", "Say something.", "--max-tokens", "5", "--model", str(layouts.gpteacher(tmp_path / repository)))
     assert tuned.returncode == 0

@@ -220,8 +220,9 @@ def test_other_special_tokens_end_the_text_and_never_show() -> None:
     assert (completion.text, completion.generated_tokens) == ("", 1)
 
 
-@given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, 3)))
-def test_common_prefix(left: list[int], right: list[int]) -> None:
+@given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, 3)), st.integers(0, 300))
+def test_common_prefix(left: list[int], right: list[int], shared: int) -> None:
+    left, right = [*range(shared), *left], [*range(shared), *right]
     length = common_prefix_length(left, right)
     assert left[:length] == right[:length]
     assert length == min(len(left), len(right)) or left[length] != right[length]

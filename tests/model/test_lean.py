@@ -155,7 +155,7 @@ class TestInt8:
         assert kernels
         outputs: list[torch.Tensor] = []
         for kernel in kernels:
-            matrix = int8.Int8Matrix(rows, scale, torch.ones(96))
+            matrix = int8.Int8Matrix().pack(rows, scale, torch.ones(96))
             matrix._kernel, matrix._packed = kernel, kernel.pack(rows, scale)
             many = matrix(activations)
             assert torch.allclose(many, torch.cat([matrix(one[None]) for one in activations]), atol=1e-4)
