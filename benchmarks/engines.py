@@ -18,6 +18,7 @@ import psutil
 import torch
 from baselines import LlamaCpp, Task, generate
 
+from inference import huge_pages
 from inference.checkpoints.load import load_engine
 from inference.checkpoints.spec import ModelSpec
 from lsp_server.machine import peak_bytes
@@ -44,6 +45,7 @@ def measure_fimd(folder: Path) -> dict[str, float]:
     started = time.perf_counter()
     engine = load_engine(ModelSpec(str(folder), precision="int8", drafts="never"))
     ready_s = time.perf_counter() - started
+    huge_pages.wait()  # what would disturb the rest for its first seconds
     model = engine.model.model
     prefill: list[float] = []
     decode: list[float] = []

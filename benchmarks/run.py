@@ -151,6 +151,7 @@ def trace(command: tuple[str, ...], keys: int) -> Tally:
     except SystemExit:
         if command[: len(OURS)] == OURS:
             raise
+    Console(stderr=True).print("  it failed: once more")
     return run(plan)
 
 

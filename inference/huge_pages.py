@@ -20,14 +20,16 @@ _HUGE = 2 * 1024**2
 _COLLAPSE = 25
 """`MADV_COLLAPSE` of madvise(2), Linux 6.1 and later."""
 
+_THREAD = "huge pages"
+_IS_PRESENT = bytes(byte & 1 for byte in range(256))
+"""Of what mincore(2) says of a page, the lowest bit: whether it is in memory."""
+
+WORTH_HUGE_PAGES = 256 * 1024**2
+"""Bytes of weights. Smaller models fit into caches, or nearly."""
+
 _SMALLEST = 8 * 1024**2
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p 0{8} 00:00 0 *(\[heap\])?$")
 """A line of /proc/self/maps: memory of this process that is no file's."""
-
-
-def collapse_soon() -> None:
-    """Do the same in a thread of its own: suggestions, slower for these seconds, need not wait for it."""
-    threading.Thread(target=collapse, name="huge pages", daemon=True).start()
 
 
 def collapse() -> int:
@@ -44,6 +46,19 @@ def collapse() -> int:
             madvise(ctypes.c_void_p(first), size, mmap.MADV_HUGEPAGE)
             moved += size.value if madvise(ctypes.c_void_p(first), size, _COLLAPSE) == 0 else 0
     return moved
+
+
+def collapse_soon() -> None:
+    """`collapse` in a thread of its own: suggestions, slower for these seconds, need not wait for it."""
+    thread = threading.Thread(target=collapse, name=_THREAD, daemon=True)
+    thread.start()
+
+
+def wait() -> None:
+    """Wait for the end of what `collapse_soon` has begun: for who measures."""
+    for thread in threading.enumerate():
+        if thread.name == _THREAD:
+            thread.join()
 
 
 def _mappings() -> Iterator[tuple[int, int]]:
@@ -65,7 +80,7 @@ def _resident_runs(start: int, end: int) -> Iterator[tuple[int, int]]:
     pages = (ctypes.c_ubyte * ((end - start) // small))()
     if end <= start or ctypes.CDLL(None).mincore(ctypes.c_void_p(start), ctypes.c_size_t(end - start), pages):
         return
-    present, each = bytes(page & 1 for page in pages), _HUGE // small
+    present, each = bytes(pages).translate(_IS_PRESENT), _HUGE // small
     run = start
     for block in range(start, end + _HUGE, _HUGE):
         index = (block - start) // small

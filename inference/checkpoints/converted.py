@@ -82,11 +82,19 @@ def write(folder: Path, out: Path, config: Mapping[str, Any], tensors: Iterable[
     return out
 
 
+def age_s(path: Path) -> float:
+    """Seconds since a file or folder was changed; 0 where another process has just removed it."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def _remove_remains(out: Path) -> None:
     """Remove earlier conversions of the same folder, and what a process that was killed has left a day ago."""
     prefix = out.name.rpartition("-")[0]
     for old in out.parent.iterdir():
-        is_remains = old.name.startswith(_SCRATCH) and time.time() - old.stat().st_mtime > _DAY_S
+        is_remains = old.name.startswith(_SCRATCH) and age_s(old) > _DAY_S
         # The same name means that another process has just finished the same conversion, and may be reading it.
         if is_remains or (old.name.startswith(f"{prefix}-") and old != out):
             shutil.rmtree(old, ignore_errors=True)

@@ -1,13 +1,14 @@
 """Checkpoints for our own decoders, without transformers: importing it takes longer than loading a small model.
 
-Each weight is read, checked, converted and put in place before the next is read, as in `assemble`.
+Each weight is read, checked, converted and put in place before the next is read, as in `assemble`; matrices for int8
+kernels are packed meanwhile, one or two at a time.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference import freed_memory, huge_pages
+from inference import freed_memory
+from inference.checkpoints.packing import Packing
 from inference.checkpoints.precision import DTYPES
 from inference.checkpoints.spec import Precision
 from inference.checkpoints.weights import WeightSource, read_finite, read_rows
@@ -27,9 +29,6 @@ from inference.models.llama import LlamaShape
 
 _MASKS = re.compile(r"(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
 """Stored by older versions beside the weights; computed nowadays."""
-
-_WORTH_HUGE_PAGES = 256 * 1024**2
-"""Bytes of weights. Smaller models fit into caches, or nearly."""
 
 _SHAPES: Mapping[str, Callable[[Mapping[str, Any]], Shape | None]] = {
     "gpt_bigcode": GptBigCodeShape.from_config,
@@ -102,18 +101,12 @@ class LeanOutline:
         """See `Outline.load`."""
         known = frozenset(self._tensors)
         if precision == "int8":
-            threads = ThreadPoolExecutor(packs_at_once(), thread_name_prefix="packing")
-            try:
-                loader = _Int8Loader(source, known, threads)
-                model = self.shape.load(loader)
-                loader.finish()
-            finally:
-                threads.shutdown(cancel_futures=True)
+            with Packing(packs_at_once()) as packing:
+                model = self.shape.load(_Int8Loader(source, known, packing))
+                packing.finish()
         else:
             model = self.shape.load(_FloatLoader(source, known, device, precision))
         freed_memory.release()
-        if device.type == "cpu" and self.sizes[precision] >= _WORTH_HUGE_PAGES:
-            huge_pages.collapse_soon()
         return model
 
 
@@ -151,29 +144,25 @@ class _FloatLoader:
 class _Int8Loader(_FloatLoader):
     """Matrices as int8 rows, the rest in float32; implements `Loader`.
 
-    Matrices are read and packed in `threads`, as many at a time as there are of those: of no more is there a second
-    copy in memory.
+    Matrices are filled by `packing`, and can be used when that has finished.
     """
 
-    def __init__(self, source: WeightSource, known: frozenset[str], threads: ThreadPoolExecutor) -> None:
+    def __init__(self, source: WeightSource, known: frozenset[str], packing: Packing) -> None:
         super().__init__(source, known, torch.device("cpu"), "int8")
-        self._threads = threads
-        self._packing: list[Future[None]] = []
+        self._packing = packing
+        self._quantising = threading.Lock()
+        """So that no two matrices are in float32 at a time."""
 
     def layer(self, *paths: str) -> Layer:
-        """See `Loader.layer`. It may not be called before `finish`."""
+        """See `Loader.layer`."""
         matrix = Int8Matrix()
-        self._packing.append(self._threads.submit(self._pack, matrix, paths))
+        self._packing.start(partial(self._pack, matrix, paths))
         return matrix
 
-    def finish(self) -> None:
-        """Wait until all is packed; raises what reading a matrix has raised."""
-        for packed in self._packing:
-            packed.result()
-
     def _pack(self, matrix: Int8Matrix, paths: tuple[str, ...]) -> None:
-        parts = [read_rows(self._source, f"{path}.weight") for path in paths]
-        rows, scale = (_joined([part[index] for part in parts]) for index in range(2))
+        with self._quantising:
+            parts = [read_rows(self._source, f"{path}.weight") for path in paths]
+            rows, scale = (_joined([part[index] for part in parts]) for index in range(2))
         matrix.pack(rows, scale, self._bias(paths))
         del parts, rows
         freed_memory.release()

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import cast
 
 import torch
 
-from inference import formats, licences
+from inference import formats, huge_pages, licences
 from inference.checkpoints import embedded, hub, quantised, source
 from inference.checkpoints.catalog import EMBEDDED
 from inference.checkpoints.checkpoint import Checkpoint
@@ -19,7 +20,7 @@ from inference.checkpoints.gguf_model import open_gguf
 from inference.checkpoints.lean import LeanOutline
 from inference.checkpoints.precision import choose_device, choose_precision, in_gb, too_large
 from inference.checkpoints.source import Source
-from inference.checkpoints.spec import ModelSpec
+from inference.checkpoints.spec import ModelSpec, Precision
 from inference.draft_model import DraftModel
 from inference.engines.base import Report
 from inference.engines.local import PATIENCE_S, About, LocalEngine
@@ -92,6 +93,9 @@ def _load(spec: ModelSpec, found: Source, report: Report) -> LocalEngine:
         engine.draft_model = _draft_model(engine)
         if engine.draft_model:
             engine.notices += (f"{spec.name}: the embedded model guesses ahead (model.drafts)",)
+    held = checkpoint.outline.sizes[cast(Precision, model.precision)]
+    if device.type == "cpu" and held >= huge_pages.WORTH_HUGE_PAGES:
+        huge_pages.collapse_soon()  # not before the pace is measured
     for notice in engine.notices:
         log.info("%s", notice)
     return engine

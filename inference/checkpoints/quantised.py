@@ -1,7 +1,7 @@
 """Int8 rows of a model, quantised once and kept in the cache, so that the next start maps them.
 
-Quantising a billion parameters takes ten seconds, packing the rows for the processor's kernels three. The rows are the
-same either way, and so is what the model computes.
+Quantising a billion parameters takes ten seconds, packing the rows for the processor's kernels two to five. The rows
+are the same either way, and so is what the model computes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +102,7 @@ def _is_matrix(shape: Shape, name: str) -> bool:
 def _remove_unused(folder: Path) -> None:
     """Remove rows that no start has asked for in a long time: those of models that were deleted or updated."""
     for old in folder.glob("int8-*"):
-        if time.time() - old.stat().st_mtime > _UNUSED_S:
+        if converted.age_s(old) > _UNUSED_S:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Weights as named tensors that are read one at a time, so that no second copy of a model is ever in memory.
+"""Weights as named tensors that are read as they are needed, so that no second copy of a model is ever in memory.
 
 Knows files and tensors; nothing of architectures, which are `assemble`'s.
 """
@@ -22,7 +22,7 @@ SCALE_SUFFIX = ".scale"
 
 
 class WeightSource(Protocol):
-    """Named tensors somewhere on disk."""
+    """Named tensors somewhere on disk; may be read by several threads at once."""
 
     @property
     def names(self) -> frozenset[str]:

@@ -52,7 +52,10 @@ class Loader(Protocol):
         ...
 
     def layer(self, *paths: str) -> Layer:
-        """The linear layers at `paths` (their `.weight`, and `.bias` where there is one) as one, outputs in order."""
+        """The linear layers at `paths` (their `.weight`, and `.bias` where there is one) as one, outputs in order.
+
+        It can be called when the whole model is loaded.
+        """
         ...
 
     def table(self, name: str) -> Layer:

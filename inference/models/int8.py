@@ -102,25 +102,26 @@ def _kernel() -> _Kernel | None:
         (has_fbgemm, lambda: _Fbgemm(63)),
     ]
     for is_suited, make in candidates:
-        if is_suited() and _is_exact(kernel := make()):
+        if is_suited() and (kernel := _exact(make)):
             return kernel
     return None
 
 
-def _is_exact(kernel: _Kernel) -> bool:
-    """Whether the largest products come out right, one token at a time and many."""
+def _exact(make: Callable[[], _Kernel]) -> _Kernel | None:
+    """A set of kernels, if the largest products come out right, one token at a time and many."""
     rows = torch.full((64, 256), 127, dtype=torch.int8)
     rows[1::2] = -127
     try:
+        kernel = make()
         packed = kernel.pack(rows, torch.ones(64, 1))
         for count in (1, 40):
             activations = torch.full((count, 256), float(kernel.levels))
             activations[:, ::3] = -kernel.levels
             if not torch.equal(kernel.product(activations.clone(), packed), activations @ rows.T.float()):
-                return False
+                return None
     except RuntimeError:  # "could not create a primitive descriptor", and the like
-        return False
-    return True
+        return None
+    return kernel
 
 
 def is_available() -> bool:

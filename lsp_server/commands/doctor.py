@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from inference import huge_pages
 from inference.checkpoints.spec import ModelSpec
 from inference.errors import FimdError
 from lsp_server.commands.options import effective_settings, fail
@@ -53,6 +54,7 @@ def _examine(settings: Settings) -> tuple[LocalEngine, SelfCheck]:
         spec = ModelSpec(**settings.model.model_dump())
         engine = load_engine(spec, status.update)
         status.update("measuring")
+        huge_pages.wait()  # what it times should not be disturbed
         return engine, check(engine)
 
 
