@@ -16,8 +16,9 @@ from lsp_server.model_host import ModelHost
 
 log = logging.getLogger(__name__)
 
-_CREATE_TIMEOUT_S = 2.0
-"""A client that never answers `window/workDoneProgress/create` gets no progress, but still its messages."""
+_CREATE_TIMEOUT_S = 10.0
+"""A client that never answers `window/workDoneProgress/create` gets no progress, but still its messages. Not shorter:
+a library that loads a model without letting other threads run keeps the answer waiting for some seconds."""
 
 
 class LoadProgress:

@@ -74,13 +74,14 @@ def embedded() -> LocalEngine:
     return load_engine(ModelSpec())
 
 
-def test_guesses_that_are_right_save_passes_and_change_nothing(
-    embedded: LocalEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = SimpleNamespace(
-        perf_counter=lambda: 0.0
-    )  # a machine on which guesses take no time: a slow one asks for fewer
-    monkeypatch.setattr(draft_model, "time", clock)
+@pytest.fixture
+def guesses_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a slow machine ask for as many guesses as a quick one."""
+    monkeypatch.setattr(draft_model, "time", SimpleNamespace(perf_counter=lambda: 0.0))
+
+
+@pytest.mark.usefixtures("guesses_take_no_time")
+def test_guesses_that_are_right_save_passes_and_change_nothing(embedded: LocalEngine) -> None:
     alone, both = paced(load_engine(ModelSpec())), guided(load_engine(ModelSpec()), Small(engine=embedded))
     passes = [0, 0]
     for place in PLACES:
@@ -153,6 +154,7 @@ def test_a_small_model_that_fails_is_done_without(method: str, monkeypatch: pyte
         assert complete(large, request).text == complete(tiny(), request).text
 
 
+@pytest.mark.usefixtures("guesses_take_no_time")
 def test_after_a_rest_a_guess_costs_what_it_writes(embedded: LocalEngine) -> None:
     large = guided(tiny(), Small(engine=embedded))
     before = CODE * 8  # nowhere near where the prompt's left edge would move

@@ -27,6 +27,9 @@ class RawClient:
         self.notifications: list[Message] = []
         self.asked: list[Message] = []
         self.responses: dict[str, Message | None] = {}
+        self.delays_s: dict[str, float] = {}
+        """How long those of a method are kept back."""
+
         self.version = 1
         self.closed = False
         self._reader, self._writer = reader, writer
@@ -134,7 +137,11 @@ class RawClient:
                 return
             if "method" in message and "id" in message:
                 self.asked.append(message)
-                self.send({"id": message["id"], "result": self.responses.get(message["method"])})
+                answer: Message = {"id": message["id"], "result": self.responses.get(message["method"])}
+                if delay_s := self.delays_s.get(message["method"]):
+                    asyncio.get_running_loop().call_later(delay_s, self.send, answer)
+                else:
+                    self.send(answer)
             elif "method" in message:
                 self.notifications.append(message)
             else:

@@ -20,6 +20,15 @@ async def test_while_the_model_loads_answers_are_empty_and_progress_shows() -> N
         assert len(await client.items(0, 4)) == 1
 
 
+async def test_progress_shows_though_the_client_is_slow_to_allow_it() -> None:
+    async with spawned(SERVER, '{"load_s": 0.1}') as (client, _):
+        client.delays_s["window/workDoneProgress/create"] = 2.5
+        await client.start()
+        await client.notification("$/progress", '"end"')
+        kinds = [n["params"]["value"]["kind"] for n in client.notifications if n["method"] == "$/progress"]
+        assert (kinds[0], kinds[-1]) == ("begin", "end")
+
+
 @pytest.mark.parametrize(
     ("fails", "sentence"), [("load", "damaged: download it again"), ("load-crash", "ZeroDivisionError")]
 )

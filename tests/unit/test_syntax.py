@@ -433,7 +433,7 @@ def test_no_text_takes_long(language: str, before: str, after: str) -> None:
     cursor = cursor_at(f"{before}‸{after}", language)
     started = time.thread_time()
     place_at(cursor)
-    assert time.thread_time() - started < 0.05
+    assert time.thread_time() - started < 0.2
 
 
 @pytest.mark.parametrize(
