@@ -181,13 +181,17 @@ def test_a_server_that_ends_at_once_is_told_of_once_and_not_started_again(tmp_pa
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path, extensions: Path) -> None:
-    run = f"if [ -e {tmp_path}/hung ]; then exit 3; fi; touch {tmp_path}/hung; sleep 90; exit"
+    run = f"if [ -e {tmp_path}/hung ]; then touch {tmp_path}/again; exit 3; fi; touch {tmp_path}/hung; sleep 90; exit"
     with vscode.started(tmp_path, extensions, "x =\n", run) as editor:
         editor.until((tmp_path / "hung").exists)
         editor.page.wait_for_timeout(25_000)
         editor.until(lambda: "fimd did not start: no answer in 30 seconds" in editor.said())
         editor.command("fimd: Restart")
-        editor.until(lambda: editor.said().count("fimd did not start") > 0 and "no answer" not in editor.said())
+        editor.until((tmp_path / "again").exists)
+        # The client says more at times, and then our own message is not among those that there is room for.
+        editor.until(
+            lambda: "no answer" not in editor.said() and "fimd did not start" in editor.said() + editor.status()
+        )
 
 
 def test_a_folder_that_is_not_trusted_does_not_say_which_program_is_run(tmp_path: Path, extensions: Path) -> None:
