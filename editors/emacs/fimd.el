@@ -50,6 +50,11 @@ The embedded model knows Python only; see `fimd models' for others."
 Fimd itself waits longer where that saves work."
   :type 'number)
 
+(defcustom fimd-eglot-wait 2.0
+  "Seconds after which eglot gives a suggestion up; a key ends the wait at once.
+Eglot does not ask a second time, so this is more than a slow machine needs."
+  :type 'number)
+
 (defvar fimd--status nil
   "What fimd has said of itself last, as a property list.")
 
@@ -104,7 +109,9 @@ Fimd itself waits longer where that saves work."
 
 (defun fimd--set-up-eglot ()
   "Let eglot run fimd in `fimd-eglot-modes', with its completions as ghost text."
-  (add-to-list 'eglot-server-programs (cons fimd-eglot-modes fimd-command))
+  (let ((wait (list :popup_budget_ms (round (* 1000 fimd-eglot-wait)))))
+    (add-to-list 'eglot-server-programs
+                 `(,fimd-eglot-modes ,@fimd-command :initializationOptions (:completion ,wait))))
   (add-hook 'eglot-managed-mode-hook #'fimd--preview))
 
 (defun fimd--preview ()

@@ -79,6 +79,12 @@ def test_wide_characters_before_the_cursor_and_the_files_own_line_ends(tmp_path:
         assert saved(helix, tmp_path).decode() == "x = '🙂é', value + 1\r\ny = 2\r\n"
 
 
+def test_a_suggestion_that_takes_longer_than_other_menus_wait(tmp_path: Path) -> None:
+    with typing(tmp_path, "x =\n", step_s=0.05) as helix:
+        take(helix, " va", "value + 1")
+        assert saved(helix, tmp_path) == b"x = value + 1\n"
+
+
 def test_a_server_that_dies_is_told_of_and_can_be_started_again(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     server = shlex.join([sys.executable, str(SERVER), json.dumps({"text": "lue + 1"})])
