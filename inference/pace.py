@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
+from inference.threads import ALL, ThreadChoice
 
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _LOAD_FOLLOWS = 0.2
@@ -82,15 +85,16 @@ def _nearest(tokens: int) -> int:
 
 
 class PacedModel:
-    """A model that records what its passes take; implements `CausalModel`.
+    """A model that records what its passes take, and has each computed by as many threads as are fastest.
 
-    A GPU answers before it has computed: there only what `self_check.measure_pace` reads at load counts.
+    Implements `CausalModel`. A GPU answers before it has computed: there only what `self_check.measure_pace` reads at
+    load counts.
     """
 
     def __init__(self, model: CausalModel) -> None:
         self.model = model
         self.pace = Pace()
-        self._is_synchronous = model.device == "cpu"
+        self.threads = ThreadChoice() if model.device == "cpu" else None
         self.forwarded_tokens = 0
         """Tokens computed since the model was loaded."""
 
@@ -121,8 +125,25 @@ class PacedModel:
     def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
         """See `CausalModel.forward`."""
         self.forwarded_tokens += len(tokens)
+        if self.threads is None:
+            return self.model.forward(tokens, cache, last)
+        size = len(tokens)
+        count = self.threads.next(size)
         started = time.perf_counter()
-        logits = self.model.forward(tokens, cache, last)
-        if self._is_synchronous:
-            self.pace.record(len(tokens), time.perf_counter() - started)
+        with in_threads(count):
+            logits = self.model.forward(tokens, cache, last)
+        seconds = time.perf_counter() - started
+        self.threads.record(size, count, seconds)
+        if count == self.threads.usual(size):
+            self.pace.record(size, seconds)
         return logits
+
+
+@contextmanager
+def in_threads(count: int) -> Generator[None]:
+    """Let torch compute with so many threads, and with all again behind it."""
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(ALL)  # new threads of the process, as a load has, begin with what was set last anywhere

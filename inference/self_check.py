@@ -15,7 +15,10 @@ from torch import Tensor
 from inference.decoding import prefill
 from inference.engines.local import MAX_PROMPT_TOKENS, LocalEngine
 from inference.errors import ModelInvalidError
+from inference.kv_cache import KeyValueCache
+from inference.pace import in_threads
 from inference.request import Completion, Request
+from inference.threads import ALL
 
 _INFILL = Request("def add(first, second):\n    return ", "\n\n\nprint(add(1, 2))\n", max_tokens=16)
 _MIDDLE = "first + second"
@@ -33,11 +36,16 @@ _SAMPLE = "if x:\n\treturn {'é': 0x1F}  # → 😀\r\n\n        end(\"\\\\n\") 
 _PREFILL_TOKENS = 256
 _DECODE_TOKENS = 16
 _RUNS = 3
-_PACED = (1, 8, 64)
-_RUNS_TO_WARM, _RUNS_TO_WARM_GPU = 2, 8
+_RUNS_TO_WARM, _RUNS_TO_WARM_GPU = 1, 7
 """The first passes over new weights are slow; on a GPU, passes become graphs after a few."""
 
+_PACED, _RUNS_PACED = (1, 4, 16, 64), 2
+_GAP_S = 0.0005
+"""As between the passes of a completion: threads fall asleep, and may wake up where another one is running."""
+
 _LONGEST_PACED_S = 1.0
+_CLEARLY = 1.15
+"""Where half the threads take so many times as long, they do so for larger passes too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +136,38 @@ def check(engine: LocalEngine) -> SelfCheck:
 
 
 def measure_pace(engine: LocalEngine) -> None:
-    """Run a few passes, so that the engine knows from the first request on what they cost here.
+    """Run a few passes, so that the engine knows from the first request on in how many threads, and what they cost.
 
-    Of each size the last run counts.
+    Of each size and number of threads the fastest run counts.
     """
-    cache = engine.model.new_cache(MAX_PROMPT_TOKENS)
-    runs = _RUNS_TO_WARM if engine.model.device == "cpu" else _RUNS_TO_WARM_GPU
+    model = engine.model
+    cache = model.new_cache(MAX_PROMPT_TOKENS)
+    counts = [*reversed(model.threads.counts)] if model.threads else [ALL]
     for tokens in _PACED:
-        if engine.model.pace.seconds(tokens) > _LONGEST_PACED_S:
+        if model.pace.seconds(tokens) > _LONGEST_PACED_S:
             return
         ids = [engine.tokenizer.highest_id] * tokens
-        for run in range(runs):
-            started = time.perf_counter()
-            int(engine.model.model.forward(ids, cache).argmax())
-            cache.drop(tokens)
-            if run == runs - 1:
-                engine.model.pace.record(tokens, time.perf_counter() - started)
+        seconds: dict[int, float] = {}
+        for _ in range(_RUNS_TO_WARM if model.threads else _RUNS_TO_WARM_GPU):
+            _timed(engine, ids, cache, ALL)
+        for at, count in enumerate(counts):
+            seconds[count] = min(_timed(engine, ids, cache, count) for _ in range(_RUNS_PACED))
+            if model.threads:
+                model.threads.record(tokens, count, seconds[count])
+            if at and seconds[count] > _CLEARLY * seconds[counts[at - 1]]:
+                counts = counts[:at]
+                break
+        model.pace.record(tokens, min(seconds.values()))
+
+
+def _timed(engine: LocalEngine, ids: list[int], cache: KeyValueCache, count: int) -> float:
+    """Seconds of one pass in so many threads; reading a result is what waits for a GPU."""
+    time.sleep(_GAP_S)
+    started = time.perf_counter()
+    with in_threads(count):
+        int(engine.model.model.forward(ids, cache).argmax())
+    cache.drop(len(ids))
+    return time.perf_counter() - started
 
 
 def _text_is_kept(engine: LocalEngine) -> bool:
