@@ -9,16 +9,14 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 
-import torch
 from torch import Tensor
 
 from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
-from inference.threads import ALL, ThreadChoice
+from inference.threads import ThreadChoice, in_threads
 
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _LOAD_FOLLOWS = 0.2
@@ -137,13 +135,3 @@ class PacedModel:
         if count == self.threads.usual(size):
             self.pace.record(size, seconds)
         return logits
-
-
-@contextmanager
-def in_threads(count: int) -> Generator[None]:
-    """Let torch compute with so many threads, and with all again behind it."""
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(ALL)  # new threads of the process, as a load has, begin with what was set last anywhere

@@ -16,9 +16,8 @@ from inference.decoding import prefill
 from inference.engines.local import MAX_PROMPT_TOKENS, LocalEngine
 from inference.errors import ModelInvalidError
 from inference.kv_cache import KeyValueCache
-from inference.pace import in_threads
 from inference.request import Completion, Request
-from inference.threads import ALL
+from inference.threads import ALL, in_threads
 
 _INFILL = Request("def add(first, second):\n    return ", "\n\n\nprint(add(1, 2))\n", max_tokens=16)
 _MIDDLE = "first + second"

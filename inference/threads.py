@@ -1,18 +1,26 @@
 """How many threads a forward pass is computed with: as many as were fastest for its size, on this machine, lately.
 
-The threads of a pass wait for each other some dozen times a layer, which costs more than it gains where there is little
-work to share. 5.5 million parameters in int8, on two cores with nothing else to do: one thread takes 0.45 to 0.7 of the
-time of two, up to eight tokens, and 1.4 times as long from 128 on. Where other programs compute too, all wait for the
-thread that isn't being run: beside two such programs one thread takes a quarter to two thirds of the time of two.
+To share work out and to wait for each other takes threads some hundredths of a millisecond each time, and a multiple
+where they had gone to sleep or where another program has the processor: more than there is to gain where there is
+little work. So short passes share nothing but their matrices, and in how many threads those are multiplied is found out
+for each size. On two cores, with the embedded model in the daemon, that halved the wait while typing and the
+processor's time; beside a program that keeps one core busy, the wait was a fifth. `docs/precision.md` has the figures.
 """
 
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import ParamSpec, TypeVar
 
 import torch
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 _SIZES = (1, 4, 16, 64, 256)
 """Tokens in a pass, for which it is found out."""
@@ -37,6 +45,52 @@ _LONGEST_TRIED_S = 0.15
 
 ALL = torch.get_num_threads()
 """As many as torch takes if it is told nothing: one a core, or what `OMP_NUM_THREADS` says."""
+
+
+class _Sharing(threading.local):
+    """In this thread."""
+
+    among = 0
+    """How many threads share what is `shared`; 0 where everything is."""
+
+
+_sharing = _Sharing()
+
+
+@contextmanager
+def in_threads(count: int) -> Generator[None]:
+    """Let torch compute with so many threads, and with all again behind it."""
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(ALL)  # new threads of the process, as a load has, begin with what was set last anywhere
+
+
+@contextmanager
+def only_matrices() -> Generator[None]:
+    """Let threads share what is `shared`, and nothing else.
+
+    In short passes all else is too small: attention of one token over 500 takes 45 µs on one thread and 230 on two.
+    """
+    _sharing.among = count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        _sharing.among = 0
+        torch.set_num_threads(count)
+
+
+def shared(compute: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:
+    """What `compute` gives, in all threads of the pass."""
+    if _sharing.among <= 1:
+        return compute(*given, **named)
+    torch.set_num_threads(_sharing.among)
+    try:
+        return compute(*given, **named)
+    finally:
+        torch.set_num_threads(1)
 
 
 @dataclass(slots=True)

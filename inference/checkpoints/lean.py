@@ -26,6 +26,7 @@ from inference.models.decoder import Layer, Shape
 from inference.models.gpt_bigcode import GptBigCodeShape
 from inference.models.int8 import Int8Matrix, Int8Table, packs_at_once
 from inference.models.llama import LlamaShape
+from inference.threads import shared
 
 _MASKS = re.compile(r"(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
 """Stored by older versions beside the weights; computed nowadays."""
@@ -127,9 +128,9 @@ class _FloatLoader:
         """See `Loader.layer`."""
         name, table = self._table
         if paths == (name.removesuffix(".weight"),):  # tied: one tensor for both
-            return partial(functional.linear, weight=table)
+            return partial(_linear, weight=table)
         weight = _joined([self.tensor(f"{path}.weight") for path in paths])
-        return partial(functional.linear, weight=weight, bias=self._bias(paths))
+        return partial(_linear, weight=weight, bias=self._bias(paths))
 
     def _bias(self, paths: tuple[str, ...]) -> Tensor | None:
         names = [f"{path}.bias" for path in paths]
@@ -170,6 +171,10 @@ class _Int8Loader(_FloatLoader):
     def table(self, name: str) -> Layer:
         """See `Loader.table`."""
         return Int8Table(*read_rows(self._source, name))
+
+
+def _linear(activations: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return shared(functional.linear, activations, weight, bias)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, cast
 
@@ -22,6 +23,7 @@ from inference.models.attention import attend, attend_alone
 from inference.models.base import LONGEST_STEP
 from inference.models.span import IndexedSpan, SlicedSpan, Span
 from inference.models.static_steps import StaticSteps
+from inference.threads import only_matrices
 
 _Block = TypeVar("_Block")
 
@@ -161,7 +163,9 @@ class Decoder(ABC):
         if logits is None:
             ids = torch.tensor(tokens, device=self._device)
             span = SlicedSpan(start, end, self.heads.group, self.dtype, self._device)
-            logits = self.compute(ids, held.buffer, span, last)
+            is_step = self._device.type == "cpu" and len(tokens) <= LONGEST_STEP
+            with only_matrices() if is_step else nullcontext():
+                logits = self.compute(ids, held.buffer, span, last)
         cache.extended(tokens)
         return logits[-last:].float()
 

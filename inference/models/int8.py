@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inference.threads import shared
+
 _ROWS_AT_ONCE = 256
 _SMALLEST = 1e-12
 """A token of zeros has a scale too."""
@@ -174,7 +176,7 @@ class Int8Matrix:
         """[n, in] → [n, out], in float32."""
         largest = torch.maximum(activations.amax(-1, keepdim=True), activations.amin(-1, keepdim=True).neg_())
         scale = largest.clamp_(min=_SMALLEST).mul_(1 / self._kernel.levels)
-        product = self._kernel.product(activations / scale, self._packed)
+        product = shared(self._kernel.product, activations / scale, self._packed)
         product.mul_(scale)  # and then the sum: in one operator, some processors would round once, and others twice
         return product if self._bias is None else product.add_(self._bias)
 

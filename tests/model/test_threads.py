@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers import PreTrainedModel
 
 from inference import threads
 from inference.interruption import Interrupted
 from inference.kv_cache import KeyValueCache
 from inference.models import int8
+from inference.models.base import LONGEST_STEP
 from inference.pace import PacedModel
 from inference.self_check import measure_pace
 from inference.threads import ThreadChoice
@@ -154,3 +156,26 @@ def test_in_int8_their_number_changes_no_bit(reference: PreTrainedModel) -> None
         found.append(rows)
     for others in found[1:]:
         assert all(torch.equal(one, other) for one, other in zip(found[0], others, strict=True))
+
+
+@pytest.mark.parametrize("tokens", [1, LONGEST_STEP, LONGEST_STEP + 1])
+def test_short_passes_share_their_matrices_only(monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
+    model = lean_model(bigcode())
+    seen: dict[str, set[int]] = {"linear": set(), "layer_norm": set(), "scaled_dot_product_attention": set()}
+
+    def noting(name: str) -> Callable[..., Tensor]:
+        usual = getattr(functional, name)
+
+        def noted(*given: object, **named: object) -> Tensor:
+            seen[name].add(torch.get_num_threads())
+            return usual(*given, **named)
+
+        return noted
+
+    for name in seen:
+        monkeypatch.setattr(functional, name, noting(name))
+    with threads.in_threads(3):
+        model.forward([7] * tokens, model.new_cache(64))
+        assert torch.get_num_threads() == 3
+    others = {1} if tokens <= LONGEST_STEP else {3}
+    assert seen == {"linear": {3}, "layer_norm": others, "scaled_dot_product_attention": others}
