@@ -17,7 +17,7 @@ from inference.engines.local import MAX_PROMPT_TOKENS, LocalEngine
 from inference.errors import ModelInvalidError
 from inference.kv_cache import KeyValueCache
 from inference.request import Completion, Request
-from inference.threads import ALL, in_threads
+from inference.threads import ALL, LONGEST_TRIED_S, in_threads
 
 _INFILL = Request("def add(first, second):\n    return ", "\n\n\nprint(add(1, 2))\n", max_tokens=16)
 _MIDDLE = "first + second"
@@ -148,7 +148,8 @@ def measure_pace(engine: LocalEngine) -> None:
         ids = [engine.tokenizer.highest_id] * tokens
         seconds: dict[int, float] = {}
         for _ in range(_RUNS_TO_WARM if model.threads else _RUNS_TO_WARM_GPU):
-            _timed(engine, ids, cache, ALL)
+            if _timed(engine, ids, cache, ALL) > LONGEST_TRIED_S:
+                counts = counts[:1]
         for at, count in enumerate(counts):
             seconds[count] = min(_timed(engine, ids, cache, count) for _ in range(_RUNS_PACED))
             if model.threads:

@@ -28,8 +28,8 @@ _SIZES = (1, 4, 16, 64, 256)
 _FIXED_TOKENS = 16
 """What a pass costs whatever it computes, in tokens, about: passes of not quite the same size are compared."""
 
-_FOLLOWS = 0.2
-"""How fast what is known of a number of threads follows what is seen."""
+_FOLLOWS, _TRIAL_FOLLOWS = 0.2, 0.5
+"""How fast what is known of a number of threads follows what is seen: of the usual one, and of one that is tried."""
 
 _OUTLIER = 2.0
 """A pass that took so many times as long as usual was interrupted by something else, and counts for no more."""
@@ -40,8 +40,12 @@ _BETTER = 0.95
 _TRIED_EVERY, _FIRST_TRIAL = 32, 8
 """Passes of a size between two trials of another number of threads that is as fast, and before the first one."""
 
-_LONGEST_TRIED_S = 0.15
-"""Nothing is tried where a pass takes longer: one that took twice as long would be noticed."""
+_RAREST = 8
+"""So many times as rare, at most, are those of a number that was slower."""
+
+LONGEST_TRIED_S = 0.15
+"""Where a pass takes longer nothing new is tried, as one that took twice as long would be noticed; and what was tried
+before is the more rarely."""
 
 ALL = torch.get_num_threads()
 """As many as torch takes if it is told nothing: one a core, or what `OMP_NUM_THREADS` says."""
@@ -73,12 +77,13 @@ def only_matrices() -> Generator[None]:
 
     In short passes all else is too small: attention of one token over 500 takes 45 µs on one thread and 230 on two.
     """
-    _sharing.among = count = torch.get_num_threads()
+    outside, count = _sharing.among, torch.get_num_threads()
+    _sharing.among = max(outside, count)
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        _sharing.among = 0
+        _sharing.among = outside
         torch.set_num_threads(count)
 
 
@@ -108,15 +113,14 @@ class _Size:
     def is_due(self, count: int) -> bool:
         """Whether another number of threads is to be tried: the slower it was, the longer ago.
 
-        So trials add less than half a per cent to the time of all passes, however slow they are.
+        So trials of one that takes twice as long add less than half a per cent to the time of all passes.
         """
         usually = self.seconds.get(self.usual, 0.0)
-        if usually > _LONGEST_TRIED_S:
-            return False
         if count not in self.seconds:
-            return self.passes > _FIRST_TRIAL
+            return self.passes > _FIRST_TRIAL and usually <= LONGEST_TRIED_S
         slower = max(1.0, self.seconds[count] / usually)
-        return self.passes - self.tried_at.get(count, 0) >= _TRIED_EVERY * slower**3
+        between = _TRIED_EVERY * min(slower**3, _RAREST) * max(1.0, usually / LONGEST_TRIED_S)
+        return self.passes - self.tried_at.get(count, 0) >= between
 
 
 class ThreadChoice:
@@ -149,8 +153,8 @@ class ThreadChoice:
         known = self._sizes[size]
         seconds *= (size + _FIXED_TOKENS) / (tokens + _FIXED_TOKENS)
         before = known.seconds.setdefault(count, seconds)
-        seconds = min(max(seconds, before / _OUTLIER), before * _OUTLIER)
-        known.seconds[count] = before + _FOLLOWS * (seconds - before)
+        follows = _FOLLOWS if count == known.usual else _TRIAL_FOLLOWS
+        known.seconds[count] = before + follows * (min(seconds, before * _OUTLIER) - before)
         least = min(known.seconds.values())
         known.usual = min(one for one, took in known.seconds.items() if _BETTER * took <= least)
 

@@ -27,6 +27,12 @@ from inference.threads import only_matrices
 
 _Block = TypeVar("_Block")
 
+_FEW_PRODUCTS = 2**24
+"""Of keys and queries, number by number, in one layer: a third of a millisecond on one thread."""
+
+_WHOLE_VECTORS = 64
+"""Numbers: what the widest vector instructions of torch's loops compute at once, twice over."""
+
 Layer = Callable[[Tensor], Tensor]
 """A matrix, with or without a bias, in whatever precision: [n, in] → [n, out]."""
 
@@ -163,11 +169,16 @@ class Decoder(ABC):
         if logits is None:
             ids = torch.tensor(tokens, device=self._device)
             span = SlicedSpan(start, end, self.heads.group, self.dtype, self._device)
-            is_step = self._device.type == "cpu" and len(tokens) <= LONGEST_STEP
-            with only_matrices() if is_step else nullcontext():
+            with only_matrices() if self._is_short(len(tokens), end) else nullcontext():
                 logits = self.compute(ids, held.buffer, span, last)
         cache.extended(tokens)
         return logits[-last:].float()
+
+    def _is_short(self, new: int, total: int) -> bool:
+        """Whether attention of `new` tokens, to `total`, is too little for several threads."""
+        together = 1 if self.precision == "int8" else new  # see `attend`
+        products = together * total * self.heads.queries * self.heads.width
+        return self._device.type == "cpu" and new <= LONGEST_STEP and products <= _FEW_PRODUCTS
 
     def compute_static(self, ids: Tensor, positions: Tensor, buffer: Tensor) -> Tensor:
         """Logits [n, vocabulary] after each of `ids` [n] at `positions` [n], in shapes that depend on nothing else."""
@@ -197,10 +208,10 @@ class Decoder(ABC):
     def one_by_one(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
         """`function`, which works on each number by itself, of `rows` [n, width].
 
-        Threads share numbers out, and what is left over at a thread's end is computed by other instructions, which may
-        differ in the last bit. In int8 that must not depend on n; see `attention.attend_alone`.
+        What is left over at the end, where no whole vector fits, is computed by other instructions, which may differ in
+        the last bit. In int8 that must not depend on n; see `attention.attend_alone`.
         """
-        if self.precision == "int8" and 1 < len(rows) <= LONGEST_STEP:
+        if self.precision == "int8" and 1 < len(rows) <= LONGEST_STEP and rows.shape[-1] % _WHOLE_VECTORS:
             return torch.cat([function(rows[at : at + 1]) for at in range(len(rows))])
         return function(rows)
 

@@ -266,7 +266,13 @@ def test_drafts_that_were_given_up_come_back_when_they_would_have_been_right() -
 @pytest.mark.skipif(not int8.is_available(), reason="this processor has no int8 kernels")
 @pytest.mark.parametrize("chunk", [1, 5, 17])
 @pytest.mark.parametrize(
-    "reference", [bigcode(), llama(num_key_value_heads=2, intermediate_size=176)], ids=["bigcode", "llama"]
+    "reference",
+    [
+        bigcode(),
+        llama(num_key_value_heads=2, intermediate_size=176),
+        llama(num_key_value_heads=2, intermediate_size=192),
+    ],
+    ids=["bigcode", "llama", "llama of whole vectors"],
 )
 def test_int8_drafts_are_greedy_bit_by_bit(reference: PreTrainedModel, chunk: int) -> None:
     model, prompt, choice = (

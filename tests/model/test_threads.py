@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from inference import threads
+from inference import interruption, threads
+from inference.checkpoints.spec import Precision
 from inference.interruption import Interrupted
 from inference.kv_cache import KeyValueCache
 from inference.models import int8
@@ -75,6 +76,18 @@ def test_it_follows_the_load_of_the_machine() -> None:
     assert choice.usual(200) == 2
 
 
+@pytest.mark.parametrize("slower", [1, 20])
+def test_what_was_measured_beside_other_programs_is_forgotten(slower: float) -> None:
+    choice = ThreadChoice(2)
+    for count in (2, 1):
+        choice.record(64, count, slower * busy(64, count))
+    run(choice, lambda tokens, count: slower * busy(tokens, count), 100, sizes=[64])
+    assert choice.usual(64) == 1
+    run(choice, lambda tokens, count: slower * quiet(tokens, count), 3000, sizes=[64])
+    assert slower * quiet(64, 2) > threads.LONGEST_TRIED_S or slower == 1
+    assert choice.usual(64) == 2
+
+
 def test_passes_of_not_quite_one_size_are_compared_by_their_tokens() -> None:
     choice = ThreadChoice(2)
     for tokens, count in ((300, 2), (130, 1)) * 50:
@@ -133,7 +146,7 @@ def test_at_load_all_numbers_are_tried() -> None:
     one.model.threads = ThreadChoice(2)
     measure_pace(one)
     assert set(one.model.threads._sizes[1].seconds) == {1, 2}
-    assert one.model.pace.seconds(64) > 0
+    assert 2 in one.model.threads._sizes[64].seconds
 
 
 @pytest.mark.skipif(not int8.is_available(), reason="this processor has no int8 kernels that count right")
@@ -158,24 +171,47 @@ def test_in_int8_their_number_changes_no_bit(reference: PreTrainedModel) -> None
         assert all(torch.equal(one, other) for one, other in zip(found[0], others, strict=True))
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("tokens", [1, LONGEST_STEP, LONGEST_STEP + 1])
-def test_short_passes_share_their_matrices_only(monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
-    model = lean_model(bigcode())
-    seen: dict[str, set[int]] = {"linear": set(), "layer_norm": set(), "scaled_dot_product_attention": set()}
+def test_short_passes_share_their_matrices_only(
+    monkeypatch: pytest.MonkeyPatch, tokens: int, precision: Precision
+) -> None:
+    if precision == "int8" and not int8.is_available():
+        pytest.skip("this processor has no int8 kernels that count right")
+    model = lean_model(bigcode(), precision)
+    seen: dict[str, set[int]] = {"product": set(), "layer_norm": set(), "scaled_dot_product_attention": set()}
 
-    def noting(name: str) -> Callable[..., Tensor]:
-        usual = getattr(functional, name)
+    def note(where: object, name: str, kind: str) -> None:
+        usual = getattr(where, name)
 
         def noted(*given: object, **named: object) -> Tensor:
-            seen[name].add(torch.get_num_threads())
+            seen[kind].add(torch.get_num_threads())
             return usual(*given, **named)
 
-        return noted
+        monkeypatch.setattr(where, name, noted)
 
-    for name in seen:
-        monkeypatch.setattr(functional, name, noting(name))
+    note(*((int8._kernel(), "product") if precision == "int8" else (functional, "linear")), "product")
+    for name in ("layer_norm", "scaled_dot_product_attention"):
+        note(functional, name, name)
     with threads.in_threads(3):
         model.forward([7] * tokens, model.new_cache(64))
         assert torch.get_num_threads() == 3
     others = {1} if tokens <= LONGEST_STEP else {3}
-    assert seen == {"linear": {3}, "layer_norm": others, "scaled_dot_product_attention": others}
+    assert seen == {"product": {3}, "layer_norm": others, "scaled_dot_product_attention": others}
+
+
+def test_long_attention_in_floats_is_shared() -> None:
+    model = lean_model(bigcode())
+    assert model._is_short(LONGEST_STEP, 2**24 // 32 // LONGEST_STEP)
+    assert not model._is_short(LONGEST_STEP, 2**24 // 32)
+
+
+def test_a_pass_given_up_midway_leaves_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = lean_model(bigcode())
+    answers = iter([False, True])
+    monkeypatch.setattr(interruption, "asked", lambda: lambda: next(answers))
+    with threads.in_threads(3):
+        with pytest.raises(Interrupted):
+            model.forward([7], model.new_cache(8))
+        assert torch.get_num_threads() == 3
+    assert threads.shared(torch.get_num_threads) == threads.ALL
