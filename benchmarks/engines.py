@@ -46,7 +46,7 @@ def measure_fimd(folder: Path) -> dict[str, float]:
     engine = load_engine(ModelSpec(str(folder), precision="int8", drafts="never"))
     ready_s = time.perf_counter() - started
     huge_pages.wait()  # what would disturb the rest for its first seconds
-    model = engine.model.model
+    model = engine.model  # which chooses the number of threads, as for a person
     prefill: list[float] = []
     decode: list[float] = []
     for _ in range(_RUNS):

@@ -1,7 +1,8 @@
 """The whole comparison in one run: `make bench`; writes `benchmarks/report.md` and `benchmarks/latency.png`.
 
-Takes about a quarter of an hour on two cores and 5 GB of disk for a model of SantaCoder's size, which is made once in
-`build/bench` (see `big_checkpoint.py`). Machines are noisy: compare ratios within one report.
+Takes half an hour to an hour on two cores, and 5 GB of disk for a model of SantaCoder's size, which is made once in
+`build/bench` (see `big_checkpoint.py`). Machines are noisy: compare ratios within one report. `--resume` goes on where
+a run was stopped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ import psutil
 import torch
 from cancelling import cancel_ms
 from gguf import GGMLQuantizationType
+from kept import Kept
 from rich.console import Console
 from tokenizers import Tokenizer
 
@@ -120,7 +122,7 @@ def engine(kind: str, model: Path) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def in_turns(files: dict[str, Path], console: Console) -> dict[str, dict[str, float]]:
+def in_turns(files: dict[str, Path], kept: Kept, console: Console) -> dict[str, dict[str, float]]:
     """Figures of each engine: medians over rounds in which all of them are measured one after the other."""
     rounds: dict[str, list[dict[str, float]]] = {}
     first = [("fimd int8, first start", "fimd", "checkpoint")]
@@ -132,8 +134,9 @@ def in_turns(files: dict[str, Path], console: Console) -> dict[str, dict[str, fl
     ]
     for label, kind, name in first + _ROUNDS * others:
         console.print(f"engine: {label}")
-        rounds.setdefault(label, []).append(engine(kind, files[name]))
-        console.print(f"  {rounds[label][-1]}")
+        measured = rounds.setdefault(label, [])
+        measured.append(kept.get(f"{label} {len(measured)}", lambda kind=kind, name=name: engine(kind, files[name])))
+        console.print(f"  {measured[-1]}")
     return {
         label: {figure: statistics.median(one[figure] for one in measured) for figure in measured[0]}
         for label, measured in rounds.items()
@@ -172,13 +175,13 @@ async def start(runs: int = 4) -> tuple[float, float]:
     return statistics.median(initialized[1:]), statistics.median(suggested[1:])  # the first warms the disk
 
 
-def measure(console: Console) -> tuple[list[Goal], dict[str, dict[str, float]], dict[str, Tally]]:
+def measure(kept: Kept, console: Console) -> tuple[list[Goal], dict[str, dict[str, float]], dict[str, Tally]]:
     """Everything that the report says."""
     console.print("making the models")
     files = models()
     for name, text in (("defaults", _SHOWN), ("ours", _CONFIG), ("asked", _CONFIG + 'completion.warm_up = "never"\n')):
         (BUILD / f"{name}.toml").write_text(text, encoding="utf-8")
-    engines = in_turns(files, console)
+    engines = in_turns(files, kept, console)
     ours = (*OURS, "--model", str(files["checkpoint"]), "--precision", "int8", "--config")
     baseline = (sys.executable, str(HERE / "baselines.py"))
     traces: dict[str, Tally] = {}
@@ -191,7 +194,8 @@ def measure(console: Console) -> tuple[list[Goal], dict[str, dict[str, float]], 
         ("generate, 1.1 B fp32", (*baseline, "generate", str(files["checkpoint"]), str(_TOKENS)), _BIG_KEYS),
     ):
         console.print(f"typing trace: {label}")
-        traces[label] = trace(command, keys)
+        found = kept.get(label, lambda command=command, keys=keys: asdict(trace(command, keys)))
+        traces[label] = Tally(**found)
         console.print(f"  {summary(traces[label])}")
     console.print("start and cancel")
     started = asyncio.run(start())
@@ -294,10 +298,11 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE, help="folder for report.md and latency.png")
+    parser.add_argument("--resume", action="store_true", help="keep what a run that was stopped has measured")
     arguments = parser.parse_args()
     os.environ.update(_environment())
     console = Console(stderr=True)
-    wanted, engines, traces = measure(console)
+    wanted, engines, traces = measure(Kept(BUILD / "measured", resume=arguments.resume), console)
     text = report(wanted, engines, traces)
     (arguments.out / "report.md").write_text(text, encoding="utf-8")
     draw(traces, arguments.out / "latency.png")
