@@ -18,9 +18,12 @@ app = typer.Typer(no_args_is_help=True, help=__doc__, add_completion=False)
 
 
 @app.command()
-def corpus(out: Path = BUILD, report: Path = Path("training/CORPUS.md")) -> None:
-    """Collect permissively licensed Python from this environment, deduplicated and split by package."""
-    corpus_step.build(out, report)
+def corpus(out: Path = BUILD) -> None:
+    """Collect permissively licensed Python from this environment, deduplicated and split by package.
+
+    What is in it is listed in CORPUS.md there: to be kept as training/CORPUS.md with weights that ship.
+    """
+    corpus_step.build(out, out / "CORPUS.md")
 
 
 @app.command()
