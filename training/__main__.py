@@ -48,11 +48,14 @@ def train(
     ] = "run",
     start: Start = None,
     rate: Annotated[float, typer.Option(help="Factor on the learning rates: less for a model that goes on.")] = 1.0,
+    new_files: Annotated[float, typer.Option(help="Share of samples of files that have just been begun.")] = 0.08,
 ) -> None:
     """Train, or go on where the last run stopped."""
     from training import train as train_step  # torch: not for the other steps
 
-    recipe = train_step.Recipe(steps=steps, decay_share=decay_share, start=str(start or ""), rate=rate)
+    recipe = train_step.Recipe(
+        steps=steps, decay_share=decay_share, start=str(start or ""), rate=rate, new_file_rate=new_files
+    )
     try:
         train_step.train(out, out / "tokenizer.json", out / run, recipe)
     except ValueError as error:
