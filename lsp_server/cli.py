@@ -205,7 +205,7 @@ def evaluate_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     config: ConfigOption = None,
-    holes: Annotated[int, typer.Option("--holes", min=7, max=100_000, help="About so many holes are cut.")] = 700,
+    holes: Annotated[int, typer.Option("--holes", min=8, max=100_000, help="About so many holes are cut.")] = 800,
     seed: Annotated[int, typer.Option("--seed", help="Another seed cuts other holes.")] = 1,
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Also without the local memory, and with nothing but it.")

@@ -25,8 +25,8 @@ from lsp_server.model_host import ModelHost
 from lsp_server.settings import Layer, Settings, merge
 from lsp_server.version import VERSION
 
-_SHARES = {"line": 4, "word-end": 1, "word-inline": 1, "block": 1}
-"""Of seven holes, how many are of each kind."""
+_SHARES = {"line": 4, "word-end": 1, "word-inline": 1, "block": 1, "new-file": 1}
+"""Of eight holes, how many are of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Wanted:
     paths: tuple[Path, ...] = ()
     """Files and folders to cut holes from; empty for the held-out packages."""
 
-    holes: int = 700
+    holes: int = 800
     seed: int = 1
     ablate: bool = False
     """Also the model without the local memory, and the memory without the model."""

@@ -3,6 +3,7 @@
 *line*: the cursor stands where somebody pauses, and the rest of its line is not there yet. *word*: it stands in an
 identifier, either with the rest of the line not there yet (`word-end`), or with code behind the identifier
 (`word-inline`). *block*: the rest of a function's body is not there yet (Python only, whose parser is at hand).
+*new-file*: as line, in a file that has just been begun: some lines before the cursor, nothing behind it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import Literal
 from lsp_server.evaluation.code_mask import COMMENT, IN_STRING, closing, masked
 from lsp_server.evaluation.sources import Source
 
-Kind = Literal["line", "word-end", "word-inline", "block", "task"]
+Kind = Literal["line", "word-end", "word-inline", "block", "new-file", "task"]
 """A `task` is a hole of a published benchmark; see `benchmarks`."""
 
-KINDS: tuple[Kind, ...] = ("line", "word-end", "word-inline", "block")
+KINDS: tuple[Kind, ...] = ("line", "word-end", "word-inline", "block", "new-file")
 
 TRIGGERS: Mapping[str, re.Pattern[str]] = {
     "(": re.compile(r"\((?=[^)\s])"),
@@ -50,6 +51,12 @@ _NO_NAMES = frozenset(keyword.kwlist) | {"self", "this", "const", "function", "p
 _LONGEST_CHARS = 160
 _BLOCK_LINES = 6
 """Longest rest of a body, in lines: what a suggestion may have by default."""
+
+_NEW_FILE_LINES = 12
+"""Most lines of a file that has just been begun."""
+
+_BEGINNING = re.compile(rf"(?:\A|\n\n)(?=[^\s)\]}}{IN_STRING}])")
+"""In front of what may begin a file: it is not indented, and stands behind a blank line."""
 
 _TRIES = 40
 """Draws for each hole that is wanted: some files have none of a kind."""
@@ -85,7 +92,7 @@ def cut(sources: list[Source], counts: Mapping[Kind, int], seed: int) -> list[Ho
         if kind == "line":
             cutters: dict[str, _Cutter] = {trigger: partial(_line_hole, trigger) for trigger in TRIGGERS}
         else:
-            cutters = {kind: {"word-end": _word_end, "word-inline": _word_inline, "block": _block_hole}[kind]}
+            cutters = {kind: _CUTTERS[kind]}
         for place, (name, cutter) in enumerate(cutters.items()):
             share = count // len(cutters) + (place < count % len(cutters))
             found += _drawn(sources, cutter, share, random.Random(f"{seed}:{kind}:{name}"))
@@ -176,6 +183,31 @@ def _block_hole(source: Source, rng: random.Random) -> Hole | None:
             first, end = rng.choice(rests), starts[last] - 1
             return _hole("block", "", source, starts[first.lineno - 1] + first.col_offset, end)
     return None
+
+
+def _new_file_hole(source: Source, rng: random.Random) -> Hole | None:
+    """A line hole in a file of its own, which begins where some piece of `source` does and ends with the line."""
+    code = masked(source.text, source.language)
+    starts = [match.end() for match in _BEGINNING.finditer(code)]
+    if not starts:
+        return None
+    start = rng.choice(starts)
+    begun = replace(source, text="".join(source.text[start:].splitlines(keepends=True)[:_NEW_FILE_LINES]))
+    if masked(begun.text, source.language) != code[start : start + len(begun.text)]:
+        return None  # that ends within a string, and is no file
+    hole = _line_hole(rng.choice([*TRIGGERS]), begun, rng)
+    if hole is None:
+        return None
+    closed = hole.suffix.split("\n")[0]
+    return replace(hole, kind="new-file", trigger="", suffix=closed[:1] + "\n" if hole.trigger == "(…)" else "\n")
+
+
+_CUTTERS: Mapping[Kind, _Cutter] = {
+    "word-end": _word_end,
+    "word-inline": _word_inline,
+    "block": _block_hole,
+    "new-file": _new_file_hole,
+}
 
 
 def _hole(kind: Kind, trigger: str, source: Source, at: int, end: int) -> Hole | None:

@@ -43,12 +43,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_folder_gives_raw_and_product_side_by_side(tmp_path: Path) -> None:
     (tmp_path / "areas.py").write_text(MODULE, encoding="utf-8")
-    done = run(str(tmp_path), "--holes", "21", "--json", "--ablate")
+    done = run(str(tmp_path), "--holes", "24", "--json", "--ablate")
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     assert set(report["by_kind"]) == {"raw", "memory", "model", "product"}
     assert {kind: count for kind, count in report["holes"].items() if kind != "line"} == dict.fromkeys(
-        ("word-end", "word-inline", "block"), 3
+        ("word-end", "word-inline", "block", "new-file"), 3
     )
     line = report["by_kind"]["product"]["line"]
     assert line["em1"]["count"] == report["holes"]["line"] >= 6, "not every trigger occurs"

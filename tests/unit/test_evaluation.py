@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,22 @@ def test_blocks_are_the_rest_of_a_body() -> None:
     assert not holes("block", GO), "only where a parser is at hand"
     for hole in holes("block"):
         assert hole.prefix + hole.truth + hole.suffix == CODE
+
+
+def test_a_new_file_begins_with_a_piece_of_the_real_one_and_ends_at_the_cursor() -> None:
+    found = holes("new-file")
+    beginnings = {hole.prefix.split("\n")[0] for hole in found if "\n" in hole.prefix}
+    assert beginnings == {'"""A module (of sorts)."""', 'HOME = os.path.expanduser("~")', "def area(width, height=2):"}
+    assert {hole.suffix for hole in found} == {"\n", ")\n", "]\n"}, "nothing but what the editor has closed"
+    for hole in found:
+        assert hole.prefix + hole.truth in CODE
+        assert len(hole.prefix.split("\n")) <= 12
+        assert hole.source == replace(PYTHON, text=hole.source.text)
+
+
+def test_no_new_file_ends_within_a_string() -> None:
+    long = 'def f(a, b):\n    """' + "text (of, it) = more\n" * 30 + '"""\n    return call(1)\n'
+    assert not holes("new-file", replace(PYTHON, text=long))
 
 
 def test_other_languages_have_holes_too() -> None:
