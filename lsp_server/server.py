@@ -21,15 +21,14 @@ from pygls.exceptions import JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
 
 from lsp_server import cursor as cursors
-from lsp_server.assistant import COMMANDS, Assistant
+from lsp_server.assistant import Assistant
 from lsp_server.completer import Completer
 from lsp_server.documents import Document, Position, Snapshot
-from lsp_server.load_progress import LoadProgress
+from lsp_server.handlers import register
+from lsp_server.items import popup_item, position_of, range_of
 from lsp_server.machine import peak_bytes
 from lsp_server.model_host import ModelHost
-from lsp_server.position_encoding import PositionEncoding
 from lsp_server.protocol import FimdProtocol
-from lsp_server.remote_control import COMMANDS as CONTROLS
 from lsp_server.remote_control import RemoteControl
 from lsp_server.settings import Layer, Settings, merge
 from lsp_server.shown import Offer, Outcome
@@ -79,9 +78,7 @@ class FimdServer(LanguageServer):
         self.background: set[asyncio.Task[Any]] = set()
         """Tasks that outlive the handler that started them; cancelled when the connection ends."""
 
-        _register(self)
-        _register_documents(self)
-        _register_assistant(self)
+        register(self)
 
     def report_server_error(self, error: Exception, source: type[PyglsError | JsonRpcException]) -> None:
         """Log it: pygls's own way is a popup in the editor."""
@@ -200,15 +197,15 @@ class FimdServer(LanguageServer):
         document = self.protocol.documents.get(params.text_document.uri)
         if document is None:
             return []
-        snapshot = self.protocol.notebooks.snapshot(document, _position(params.position))
+        snapshot = self.protocol.notebooks.snapshot(document, position_of(params.position))
         self.completer.feedback.asked(document.uri, snapshot.offset, time.monotonic())
         start = end = snapshot.offset
-        place = _range(document, start, end)
+        place = range_of(document, start, end)
         typed = ""
         if selected := params.context.selected_completion_info:
             # The popup's choice is about to replace its range: suggest what follows it.
             place, typed = selected.range, selected.text
-            start, end = (document.snapshot(_position(at)).offset for at in (place.start, place.end))
+            start, end = (document.snapshot(position_of(at)).offset for at in (place.start, place.end))
             snapshot = cursors.with_selection(snapshot, start, end, typed)
         invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
         with self.status.busy():
@@ -232,7 +229,7 @@ class FimdServer(LanguageServer):
         document = self.protocol.documents.get(params.text_document.uri)
         if document is None:
             return []
-        snapshot = self.protocol.notebooks.snapshot(document, _position(params.position))
+        snapshot = self.protocol.notebooks.snapshot(document, position_of(params.position))
         at = snapshot.offset
         self.completer.feedback.asked(document.uri, at, time.monotonic())
         task = asyncio.ensure_future(self.completer.suggest(snapshot, invoked=False))
@@ -249,7 +246,7 @@ class FimdServer(LanguageServer):
         self.completer.shown(snapshot, suggestion)
         offer = Offer(document.uri, document.language, document.text, at, at, suggestion.text)
         self.completer.feedback.shown(offer, time.monotonic())
-        return [_popup_item(document, snapshot, suggestion.text)]
+        return [popup_item(document, snapshot, suggestion.text)]
 
     def _is_current(self, document: Document, snapshot: Snapshot) -> bool:
         """Whether the text asked about is still what the client has: clients draw stale answers without a check."""
@@ -260,129 +257,9 @@ _END = Position(1 << 31, 0)
 _NOTEBOOKS = types.NotebookDocumentSyncOptions([types.NotebookDocumentFilterWithNotebook("*")], save=True)
 """All kinds of notebooks, with all their cells."""
 
-_CODE_ACTIONS = types.CodeActionOptions([types.CodeActionKind.Empty, types.CodeActionKind.Refactor])
-
-
-def _register(server: FimdServer) -> None:
-    """Tie LSP methods to the server; the popup's only when the client has no ghost text."""
-
-    @server.feature(types.INITIALIZE)
-    def initialize(params: types.InitializeParams) -> None:
-        server.protocol.documents.encoding = PositionEncoding(
-            server.workspace.position_encoding or PositionEncoding.UTF16
-        )
-        server.initialize(params.initialization_options)
-        popup = server.completer.settings.completion.popup
-        if popup == "always" or (popup == "auto" and not server.protocol.client_shows_ghost_text):
-            options = types.CompletionOptions(trigger_characters=[".", "(", "=", " ", ",", "["])
-            server.feature(types.TEXT_DOCUMENT_COMPLETION, options)(completion)
-
-    @server.feature(types.INITIALIZED)
-    async def initialized(params: types.InitializedParams) -> None:
-        server.status.is_wanted = server.protocol.client_shows_status
-        server.background.add(LoadProgress(server, server.tell, server.status.announce).follow(server.host))
-        server.host.use(server.completer.settings.model)
-
-    @server.feature(types.EXIT)
-    def leave(params: None) -> None:
-        server.hang_up(0 if server.protocol.is_shut_down else 1)  # LSP 3.17, "Exit Notification"
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
-    def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
-        server.reconfigure(params.settings)
-
-    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
-    async def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList:
-        return types.InlineCompletionList(items=await server.inline_items(params))
-
-    async def completion(params: types.CompletionParams) -> types.CompletionList:
-        return types.CompletionList(is_incomplete=True, items=await server.popup_items(params))
-
-
-def _register_documents(server: FimdServer) -> None:
-    """Tie what happens to documents to the server; `protocol.py` has kept them by then."""
-
-    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
-    def did_open(params: types.DidOpenTextDocumentParams) -> None:
-        server.edited(params.text_document.uri)
-
-    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
-    def did_change(params: types.DidChangeTextDocumentParams) -> None:
-        server.edited(params.text_document.uri)
-
-    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    def did_close(params: types.DidCloseTextDocumentParams) -> None:
-        server.closed(params.text_document.uri)
-
-    @server.feature(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
-    def did_change_notebook(params: types.DidChangeNotebookDocumentParams) -> None:
-        cells = params.change.cells
-        for closed in (cells.structure.did_close if cells and cells.structure else None) or ():
-            server.closed(closed.uri)
-        for changed in (cells.text_content if cells else None) or ():
-            server.edited(changed.document.uri)
-
-    @server.feature(types.NOTEBOOK_DOCUMENT_DID_SAVE)
-    def did_save_notebook(params: types.DidSaveNotebookDocumentParams) -> None:
-        log.debug("saved %s, whose text is known", params.notebook_document.uri)
-
-    @server.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
-    def did_close_notebook(params: types.DidCloseNotebookDocumentParams) -> None:
-        for cell in params.cell_text_documents:
-            server.closed(cell.uri)
-
-
-def _register_assistant(server: FimdServer) -> None:
-    """Tie code actions and all commands to the server."""
-
-    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, _CODE_ACTIONS)
-    def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
-        return server.code_actions(params)
-
-    async def execute(params: types.ExecuteCommandParams) -> str | None:
-        return await server.assistant.run(params)
-
-    async def statistics(params: types.ExecuteCommandParams) -> dict[str, Any]:
-        return server.statistics()
-
-    async def control(params: types.ExecuteCommandParams) -> dict[str, str]:
-        return server.control.run(params)
-
-    for name in CONTROLS:
-        server.command(name)(control)
-    for name in COMMANDS:
-        server.command(name)(execute)
-    server.command("fimd.statistics")(statistics)
-
 
 def _section(value: object) -> dict[str, Any]:
     """Our settings in what a client sends: some put them under the server's name, some don't."""
     options = cast(dict[str, Any], value) if isinstance(value, dict) else {}
     nested = options.get("fimd", options)
     return cast(dict[str, Any], nested) if isinstance(nested, dict) else {}
-
-
-def _popup_item(document: Document, snapshot: Snapshot, text: str) -> types.CompletionItem:
-    """Popups filter by the word before the cursor, so the item replaces that word and begins with it."""
-    start = snapshot.offset
-    while start and (snapshot.text[start - 1].isalnum() or snapshot.text[start - 1] == "_"):
-        start -= 1
-    word = snapshot.text[start : snapshot.offset]
-    label = (word + text.splitlines()[0]).strip()
-    return types.CompletionItem(
-        label=label,
-        kind=types.CompletionItemKind.Text,
-        detail="fimd",
-        filter_text=label,
-        text_edit=types.TextEdit(_range(document, start, snapshot.offset), word + text),
-    )
-
-
-def _range(document: Document, start: int, end: int) -> types.Range:
-    """From indexes into the text: a position beyond the end that a client sent comes back clamped."""
-    first, last = document.position_at(start), document.position_at(end)
-    return types.Range(types.Position(first.line, first.character), types.Position(last.line, last.character))
-
-
-def _position(position: types.Position) -> Position:
-    return Position(position.line, position.character)
