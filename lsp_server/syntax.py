@@ -79,8 +79,12 @@ def place_at(cursor: Cursor) -> Place:
 def is_indented(cursor: Cursor, place: Place) -> bool:
     """Whether a line of Python begins right at the cursor: one that is indented more makes no sense there."""
     above = before(cursor) if place is Place.EMPTY_LINE else None
-    lines = statements(above) if above else []
-    if not lines or lines[-1].opens_block or not lines[-1].is_whole:
+    if above is None:
+        return False
+    lines = statements(above)
+    if not lines:
+        return len(above) == len(cursor.prefix)  # the file's first statement
+    if lines[-1].opens_block or not lines[-1].is_whole:
         return False
     width = columns(cursor.line_prefix + ".")
     return width in levels(lines) and (width > 0 or lines[-1].width == 0)

@@ -443,6 +443,8 @@ def test_no_text_takes_long(language: str, before: str, after: str) -> None:
         ("def f():\n    for a in b:\n        c(a)\n    ‸\n", True),
         ("def f():\n    a = 1\n    # why:\n    ‸\n", True),
         ("a = 1\n‸\n", True),
+        ("‸\n", True),
+        ("# why:\n\n‸", True),
         ("def f():\n    ‸\n", False),
         ("def f():\n‸\n", False),
         ("def f():  # why\n    ‸\n", False),
