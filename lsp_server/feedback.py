@@ -59,7 +59,7 @@ class Feedback:
         self._rejections.lift(new.rejected_at())  # it was asked for: nothing is shown there by itself
         live = self._live
         if live and new.place == live.place and continues(live.rest, new.text):
-            live.text = live.text[: live.done] + new.text
+            live.shown_again(new)
             return
         self._end_live(Verdict.UNKNOWN, now_s)
         self._live = new
@@ -128,6 +128,7 @@ class Feedback:
     def _written(self, live: Shown, edit: Edit, inserted: str, now_s: float) -> None:
         """`inserted` stands at the place now, instead of what the edit removed there."""
         text = plain(inserted)
+        live.choose(text)
         live.after = live.after[len(edit.removed) :]
         until = reached(live.text, live.done, text)
         if live.replaces and until != len(live.text):

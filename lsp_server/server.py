@@ -215,10 +215,12 @@ class FimdServer(LanguageServer):
             return []
         self.completer.shown(snapshot, suggestion)
         text = typed + suggestion.text
-        offer = Offer(document.uri, document.language, document.text, start, max(start, end), text, len(typed))
+        texts = (typed + other for other in others)
+        offer = Offer(
+            document.uri, document.language, document.text, start, max(start, end), text, len(typed), (*texts,)
+        )
         self.completer.feedback.shown(offer, time.monotonic())
-        texts = [text, *(typed + other for other in others)]
-        return [types.InlineCompletionItem(one, range=place) for one in texts]
+        return [types.InlineCompletionItem(one, range=place) for one in (text, *offer.others)]
 
     async def popup_items(self, params: types.CompletionParams) -> list[types.CompletionItem]:
         """At most one item for a completion popup, within the popup's time budget.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lsp_server.documents import Edit
-from lsp_server.edit_matching import PAIRS, plain, smallest
+from lsp_server.edit_matching import PAIRS, plain, reached, smallest
 from lsp_server.rejections import Place
 
 _AROUND = 4000
@@ -69,6 +69,9 @@ class Offer:
     foreign: int = 0
     """Characters at the start of `text` that are a popup's choice, which the suggestion continues."""
 
+    others: tuple[str, ...] = ()
+    """What was offered beside `text`, for the same place, to be chosen instead."""
+
 
 @dataclass(slots=True)
 class Shown:
@@ -102,10 +105,15 @@ class Shown:
     stray: int = 0
     """Characters that were typed in place of the rest."""
 
+    others: tuple[str, ...] = ()
+    """What else was offered."""
+
     @staticmethod
     def of(offer: Offer) -> Shown:
         """What is new in an offer: not what it replaces only to write it again."""
-        edit = smallest(Edit(offer.start, offer.document[offer.start : offer.end], offer.text))
+        replaced = offer.document[offer.start : offer.end]
+        edit = smallest(Edit(offer.start, replaced, offer.text))
+        others = (smallest(Edit(offer.start, replaced, other)) for other in offer.others)
         return Shown(
             uri=offer.uri,
             language=offer.language,
@@ -115,7 +123,22 @@ class Shown:
             after=offer.document[edit.start : edit.start + _AROUND],
             replaces=len(edit.removed),
             foreign=max(0, offer.foreign - (edit.start - offer.start)),
+            others=tuple(plain(one.text) for one in others if (one.start, one.removed) == (edit.start, edit.removed)),
         )
+
+    def choose(self, inserted: str) -> None:
+        """Be the one of those offered that goes on with `inserted`, if this one does not; keys choose nothing."""
+        if len(inserted.strip()) < _FEWEST_LEFT or inserted in PAIRS:
+            return
+        for text in (self.text, *self.others):
+            if text.startswith(self.text[: self.done]) and reached(text, self.done, inserted) is not None:
+                self.text = text
+                return
+
+    def shown_again(self, new: Shown) -> None:
+        """It was sent once more, for where it has been typed along to."""
+        typed = self.text[: self.done]
+        self.text, self.others = typed + new.text, tuple(typed + other for other in new.others)
 
     @property
     def rest(self) -> str:

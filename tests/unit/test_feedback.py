@@ -30,10 +30,10 @@ class Person:
         self.feedback = Feedback(self.outcomes.append)
         self.now_s = 0.0
 
-    def see(self, text: str, language: str = "python") -> None:
+    def see(self, text: str, *others: str, language: str = "python") -> None:
         """Ghost text appears at the cursor."""
         self.feedback.asked(URI, self.cursor, self.now_s)
-        offer = Offer(URI, language, self.document.text, self.cursor, self.cursor, text)
+        offer = Offer(URI, language, self.document.text, self.cursor, self.cursor, text, others=others)
         self.feedback.shown(offer, self.now_s)
 
     def edit(self, *changes: tuple[int, int, str]) -> None:
@@ -75,6 +75,37 @@ def person(marked: str, text: str) -> Person:
     one = Person(marked)
     one.see(text)
     return one
+
+
+@pytest.mark.parametrize("others", [("second(2)", "first(3)"), ("third", "second(2)")])
+def test_another_one_of_those_offered_is_accepted(others: tuple[str, str]) -> None:
+    one = Person("x = ‸\n")
+    one.see("first(1)", *others)
+    one.type("second(2)")
+    one.now_s = 20
+    assert one.verdicts() == ["accepted"]
+    assert one.saved() == len("second(2)") - 1
+    assert not one.feedback.is_rejected(URI, "x = ", "\n", "first(1)", 20)
+
+
+def test_another_one_is_accepted_word_by_word() -> None:
+    one = Person("x = ‸\n")
+    one.see("first(1)", "first(a + b)", "second")
+    one.type("first(")
+    one.see("1)", "a + b)")
+    one.type("a +")
+    one.type(" b)")
+    assert one.verdicts() == ["accepted"]
+    assert one.saved() == len("first(a + b)") - 3
+
+
+def test_keys_choose_none_of_those_offered() -> None:
+    one = Person("x = ‸\n")
+    one.see("first(1)", "second(2)", "()")
+    one.type("s", "e", "t", "u", "p")
+    assert one.verdicts() == ["rejected"]
+    assert one.feedback.is_rejected(URI, "x = ", "\n", "first(1)", 0)
+    assert not one.feedback.is_rejected(URI, "x = ", "\n", "second(2)", 0)
 
 
 def test_accepted_as_a_whole_in_one_edit() -> None:
@@ -527,6 +558,7 @@ STEPS = st.one_of(
     st.tuples(st.just("along"), st.integers(1, 6)),
     st.tuples(st.just("edit"), st.integers(0, 40), st.integers(0, 4), st.sampled_from(["", "v", "()", ")", "\r\n"])),
     st.tuples(st.just("type"), st.sampled_from(["v", "(", "()", ")", "\n", "\n    ", "value", "  "])),
+    st.tuples(st.just("choose"), st.integers(1, 12)),
     st.tuples(st.just("backspace"), st.integers(1, 3)),
     st.tuples(st.just("go"), st.integers(0, 40)),
     st.tuples(st.just("replace"), st.just(SHARED)),
@@ -540,7 +572,7 @@ class Scripted(Person):
     def __init__(self, marked: str) -> None:
         super().__init__(marked)
         self.shown: list[str] = []
-        self._rest = ""
+        self._rest = self._other = ""
 
     def step(self, name: str, *what: Any) -> None:
         getattr(self, f"step_{name}")(*what)
@@ -548,13 +580,18 @@ class Scripted(Person):
     def step_see(self, text: str) -> None:
         self.shown.append(f"language{len(self.shown)}")
         self._rest = f"{len(self.shown)}{text}"  # no two begin alike, so none is another one sent again
-        self.see(self._rest, self.shown[-1])
+        self._other = f"other{self._rest}"
+        self.see(self._rest, self._other, language=self.shown[-1])
 
     def step_along(self, count: int) -> None:
         """Accept or type a part of what was shown last, and see the rest again."""
         self.type(self._rest[:count])
         self._rest = self._rest[count:]
         self.feedback.asked(URI, self.cursor, self.now_s)
+
+    def step_choose(self, count: int) -> None:
+        """Accept a part of what was offered beside it."""
+        self.type(self._other[:count])
 
     def step_edit(self, start: int, size: int, text: str) -> None:
         start = min(start, len(self.document.text))
