@@ -11,12 +11,15 @@ _CONTROL_TOKEN = re.compile(
     r"<\|[\w▁]+\|>"  # <|endoftext|>, <|fim_middle|>, <|EOT|>
     r"|<｜[^｜\n]{1,40}｜>"  # noqa: RUF001  # DeepSeek's, as they are spelled
     r"|<fim[-_]\w+>|<\[(?:fim-\w+|end▁of▁sentence)\]>"
-    r"|<(?:file_sep|filename|reponame|repo_name|gh_stars|issue_\w+|jupyter_\w+|commit_\w+|empty_output|mask_\d+|sep|eom)>"
-    r"|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>"
+    r"|<(?:file_sep|reponame|repo_name|gh_stars|issue_\w+|jupyter_\w+|commit_\w+|empty_output|start_of_turn|end_of_turn)>"
+    r"|(?P<word><(?:filename|mask_\d+|sep|eom|bos|eos|pad|unk)>)"
     r"|▁?<(?:PRE|SUF|MID|EOT)>|\[(?:PREFIX|SUFFIX|MIDDLE)\]"
     r"|<(?:fim[-_]\w*|\|(?:endoftext|fim)\w*\|?)\Z"
 )
-"""Spellings of the control tokens of all formats, and of some that begin at the end of the text. `<s>` is HTML too."""
+"""Spellings of the control tokens of all formats, and of some that begin at the end of the text. `<s>` is HTML too.
+
+A `word` may as well stand in a text for people, `usage: cat <filename>`.
+"""
 
 _UNFINISHED_WORD = re.compile(r"\w+\Z")
 _DANGLING = " \t,.([{=+-*/&|<>!:"
@@ -26,9 +29,15 @@ _WORD = re.compile(r"\w")
 def without_control_tokens(text: str, cursor: Cursor) -> str:
     """Cut in front of a control token that a model has spelled out, unless the file holds it too."""
     for found in _CONTROL_TOKEN.finditer(text):
-        if found[0] not in cursor.prefix and found[0] not in cursor.suffix:
+        is_words = found["word"] is not None and _is_in_string(cursor.line_prefix + text[: found.start()])
+        if not is_words and found[0] not in cursor.prefix and found[0] not in cursor.suffix:
             return text[: found.start()]
     return text
+
+
+def _is_in_string(before: str) -> bool:
+    line = before[before.rfind("\n") + 1 :]
+    return any(line.count(quote) % 2 for quote in "\"'`")
 
 
 def without_trailing_blanks(text: str, cursor: Cursor) -> str:

@@ -12,6 +12,9 @@ _SMALLEST_OVERLAP = 3
 _LOOKED_AT = 4000
 """Characters of the suffix that are compared with a suggestion, which is shorter."""
 
+_SEPARATORS = frozenset(",;:")
+"""No code has one of them twice at the end of what was inserted: `x = ‸;` must not become `x = 1;;`."""
+
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _LINE_WITH_TEXT = re.compile(r"\n([^\n]*\S[^\n]*)")
 
@@ -41,7 +44,8 @@ def without_line_suffix(text: str, cursor: Cursor) -> str:
             continue
         is_balanced = _is_balanced(first) if is_balanced is None else is_balanced
         closes = not any(map(str.isalnum, rest[:length]))
-        if length >= _SMALLEST_OVERLAP or (closes and not is_balanced):
+        is_twice = set(rest[:length]) <= _SEPARATORS
+        if length >= _SMALLEST_OVERLAP or is_twice or (closes and not is_balanced):
             return first[:-length]
     return first if newline else text
 

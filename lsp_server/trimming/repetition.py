@@ -9,10 +9,11 @@ from lsp_server.cursor import Cursor
 
 _TOKEN = re.compile(r"\w+|\n[ \t]*|[ \t]+|[^\w\s]|\s")
 _SHORTEST_CIRCLE = 16
-"""In characters, of all rounds: `0, 0, 0` is code. `inference.stopping` ends what goes round four times."""
+"""In characters, of all rounds: `0, 0, 0` is code. `inference.stopping` ends most that goes round four times."""
 
-_ROUNDS, _LINE_ROUNDS = 3, 2
-"""Rounds after which words, and whole lines, are taken for a circle."""
+_LINE_ROUNDS, _OPENING_ROUNDS, _ROUNDS = 2, 3, 4
+"""Rounds after which whole lines, words that open a bracket each time, and words are taken for a circle:
+`.parent.parent.parent` is code."""
 
 _WORD_CHARACTERS = 3
 _LOOKED_AT = 8000
@@ -20,7 +21,10 @@ _LOOKED_AT = 8000
 
 
 def without_circles(text: str, cursor: Cursor) -> str:
-    """Cut after the first round where the text ends in the same words three times over, or in the same lines twice."""
+    """Cut after the first round where the text ends in the same lines twice, and the line that has words four times.
+
+    Lines are right as far as they go; a line that is cut short says something else.
+    """
     # What begins a line goes round with it, also where it stands in front of the cursor.
     front = "\n" + cursor.line_prefix if not cursor.line_prefix.strip() else ""
     tokens: list[str] = _TOKEN.findall(front + text)
@@ -29,9 +33,11 @@ def without_circles(text: str, cursor: Cursor) -> str:
         piece = "".join(tokens[start : start + period])
         whole = length + (not piece.startswith("\n"))  # the last blank may have been trimmed
         rounds = whole // period
-        is_circle = rounds >= (_LINE_ROUNDS if "\n" in piece else _ROUNDS)
+        has_lines = "\n" in piece
+        is_circle = rounds >= (_LINE_ROUNDS if has_lines else _OPENING_ROUNDS if _opens(piece) else _ROUNDS)
         if is_circle and sum(map(len, tokens[start:])) >= _SHORTEST_CIRCLE and _words(piece) >= _WORD_CHARACTERS:
-            return "".join(tokens[: start + period])[len(front) :].rstrip()
+            kept = "".join(tokens[: start + period * has_lines])[len(front) :]
+            return kept.rstrip() if has_lines else kept.rpartition("\n")[0].rstrip()
     return text
 
 
@@ -65,6 +71,11 @@ def _periodic_beginnings(tokens: Sequence[str]) -> list[tuple[int, int]]:
         if length >= 2 * period:
             found.append((length, period))
     return found[::-1]
+
+
+def _opens(text: str) -> bool:
+    """Whether more brackets open in the text than close."""
+    return sum((one in "([{") - (one in ")]}") for one in text) > 0
 
 
 def _words(text: str) -> int:

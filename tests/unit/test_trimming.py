@@ -52,6 +52,10 @@ def test_trailing_blanks(marked: str, completion: str, shown: str) -> None:
         ("f(‸)", "x)\ng()", "x"),
         ("x = ‸  # why\n", "1  # why", "1"),
         ("return ‸ if x else None", "value if x else None", "value"),
+        ("let x = ‸;", "f(1);", "f(1)"),
+        ("x = {a: ‸,\n}", "f(1),", "f(1)"),
+        ("if ‸:", "x == 1:", "x == 1"),
+        ("[‸, 2]", "x,", "x"),
         ("f(a, ‸c)", "b, ", "b, "),
     ],
 )
@@ -113,8 +117,12 @@ def test_lines_that_follow_are_not_repeated(marked: str, completion: str, shown:
 @pytest.mark.parametrize(
     ("marked", "completion", "shown"),
     [
-        ("x = ‸", "foo(bar, foo(bar, foo(bar, ", "foo(bar,"),
-        ("x = ‸", "a or b or b or b or b or b or", "a or b"),
+        ("x = ‸", "foo(bar, foo(bar, foo(bar, ", ""),
+        ("x = ‸", "a or bcd or bcd or bcd or bcd or", ""),
+        ("    ‸", "go(a)\n    x = a or bcd or bcd or bcd or bcd", "go(a)"),
+        ("x = ‸", "here.parent.parent.parent", "here.parent.parent.parent"),
+        ("a, b, c, d = ‸", "None, None, None, None", "None, None, None, None"),
+        ("x: tuple[‸]", "int, int, int, int", "int, int, int, int"),
         ("‸", "x = read()\nx = read()", "x = read()"),
         ("‸", "a = read()\nb = a\na = read()\nb = a\na =", "a = read()\nb = a"),
         ("    ‸", "go(a)\n    go(a)\n    go(a)", "go(a)"),
@@ -196,6 +204,10 @@ def test_a_control_token_that_was_spelled_out_ends_the_text(name: str) -> None:
         ("x = ‸", "a < b | c > d", "a < b | c > d"),
         ("x = ‸", "List<String>()", "List<String>()"),
         ("x = ‸", "'<s>bold</s>'", "'<s>bold</s>'"),
+        ("print(‸", "'usage: cat <filename>')", "'usage: cat <filename>')"),
+        ('x = "‸', '<unk>", "<pad>"]', '<unk>", "<pad>"]'),
+        ("print(‸", "'a')<filename>b", "'a')"),
+        ("x = '‸", "a<|endoftext|>b", "a"),
     ],
 )
 def test_spelled_control_tokens_and_what_looks_like_them(marked: str, completion: str, shown: str) -> None:
