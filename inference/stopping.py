@@ -28,12 +28,19 @@ _PIECE = re.compile(
     r'|"(?:\\.|[^"\\\n])*"'
     r"|(?<![^\W_])(?<!_)[rbfuRBFU]{0,2}'(?:\\.|[^'\\\n])*'"
     r"|`[^`]*`"
-    r"|^[ \t]*(?://|\#)[^\n]*|(?<=\s)\#[^\n]*|(?<=[;{},)] )//[^\n]*"
+    r"|^[ \t]*(?://|\#(?!\w+[^\n]*\{$))[^\n]*|(?<=\s)\#(?!\w+[^\n]*\{$)[^\n]*|(?<=[;{},)] )//[^\n]*"
     r"|[()\[\]{}\n\"'`]",
     re.DOTALL | re.MULTILINE,
 )
-"""Strings, comments, and what counts outside them: brackets, line ends, and quotes that are not closed yet."""
+"""Strings, comments, and what counts outside them: brackets, line ends, and quotes that are not closed yet.
 
+`#main {` is CSS, and `#size() {` a private method of JavaScript.
+"""
+
+_LONG_STRINGS = ('"""', "'''", "`")
+"""What strings of several lines are between."""
+
+_NEWLINE = re.compile("\n")
 _FOLLOWING = re.compile(r"\n([^\n]*\S[^\n]*)")
 _FIRST = re.compile(r"\s*(\S)")
 
@@ -75,9 +82,12 @@ def _end_of_block(text: str, line_prefix: str, max_lines: int, insist: bool, fol
     if not line_prefix.strip() and lines[0].strip():
         floor = _columns(line_prefix + lines[0])  # the cursor's line may not have been indented yet
     start = taken = 0
+    inside = _starts_in_strings(line_prefix, text)
     for number, line in enumerate(lines):
         is_complete = number < len(lines) - 1
-        if number > 0:
+        if number > 0 and start in inside and taken < max_lines:
+            pass  # a blank line of a docstring ends nothing, nor does a line that is indented less
+        elif number > 0:
             is_first = not text[:start].strip()
             if is_first and insist and line.strip():
                 floor = min(floor, _columns(line))
@@ -89,6 +99,24 @@ def _end_of_block(text: str, line_prefix: str, max_lines: int, insist: bool, fol
         taken += bool(line.strip())
         start += len(line) + 1
     return None
+
+
+def _starts_in_strings(line_prefix: str, text: str) -> frozenset[int]:
+    """Indexes at which lines of `text` begin within a string of several lines, closed or not."""
+    whole = line_prefix + text
+    if not any(quotes in whole for quotes in _LONG_STRINGS):
+        return frozenset()
+    found: list[int] = []
+    for piece in _PIECE.finditer(whole):
+        first, last = piece.span()
+        if piece[0] in _LONG_STRINGS:
+            last = len(whole)
+        elif not piece[0].startswith(_LONG_STRINGS):
+            continue
+        found += [line.end() - len(line_prefix) for line in _NEWLINE.finditer(whole, first, last)]
+        if last == len(whole):
+            break
+    return frozenset(found)
 
 
 def _end_of_scope(text: str, line_prefix: str, closer: str, is_block: bool) -> int | None:

@@ -297,8 +297,8 @@ class Completer:
     def _worth_showing(self, completion: Completion, cursor: Cursor, invoked: bool) -> str:
         """What of a completion is shown at `cursor`: unasked, only what is likely to be right."""
         text = _trimmed(completion.text, cursor, completion.is_cut)
-        if not invoked and text:
-            text = parsing_part(text, cursor)
+        if text and (not invoked or "\n" in text):
+            text = parsing_part(text, cursor) or (text if invoked else "")
         if invoked or not text or self.settings.completion.show == "everything":
             return text
         return text if threshold_of(completion.model).allows(Evidence.of(completion, text, cursor)) else ""

@@ -41,6 +41,9 @@ class Grammar:
     openers: frozenset[str] = frozenset()
     """Tokens beside `{` behind which a block begins."""
 
+    block_ends: tuple[str, ...] = ()
+    """What closes a block that a word opens, behind a body of nothing."""
+
     quotes: str = "\"'`"
     """What may begin a string."""
 
@@ -83,6 +86,7 @@ GRAMMARS: tuple[Grammar, ...] = (
         ("ruby",),
         "tree_sitter_ruby",
         openers=frozenset({"do", "then", "else", "begin", "ensure", "method_parameters"}),
+        block_ends=("\nend", "\nwhen 1\nend"),
         comment="#",
         long_texts=(("=begin\n", "\n=end\n"),),
     ),
@@ -92,6 +96,7 @@ GRAMMARS: tuple[Grammar, ...] = (
         ("shellscript", "bash", "sh"),
         "tree_sitter_bash",
         openers=frozenset({"do", "then", "else"}),
+        block_ends=("\n:\ndone", "\n:\nfi", "\nx) ;;\nesac"),
         long_texts=(),
         comment="#",
         ends_lines=True,

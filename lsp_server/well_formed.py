@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lsp_server.cursor import Cursor, closers
@@ -41,17 +42,24 @@ indented more. Where the text is no whole without the line, that shows what the 
 is left to the person, who may be about to write more lines.)"""
 
 _OPENERS = "([{"
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
 _FIRST_WORD = re.compile(r"\s*(\w+)")
 
 
 def parsing_part(text: str, cursor: Cursor) -> str:
-    """`text`, or what of it stands before a bracket that it leaves open, if the file parses with that; else nothing."""
+    """`text`, or what of it the file parses with; else nothing.
+
+    That is as many whole lines as it does with, or of one line what stands before a bracket that it leaves open.
+    """
     text_parses = _parses_with(cursor, text)
     if text_parses is None or text_parses:
         return text
-    if "\n" not in text and (at := _unclosed(text)) and (part := text[:at].rstrip()) and _parses_with(cursor, part):
-        return part
-    return ""
+    if "\n" in text:
+        lines = text.split("\n")
+        parts = ["\n".join(lines[:count]).rstrip() for count in range(len(lines) - 1, 0, -1)]
+    else:
+        parts = [text[: _unclosed(text)].rstrip()]
+    return next((part for part in parts if part.strip() and _parses_with(cursor, part)), "")
 
 
 def _parses_with(cursor: Cursor, text: str) -> bool | None:
@@ -74,9 +82,8 @@ def _parses_with(cursor: Cursor, text: str) -> bool | None:
         without = _errors_without_the_line(parser, around, errors, "python" in grammar.languages)
         if without is None or errors <= without:
             return None if without is None else True
-        ends = _line_ends(cursor, text, around, grammar) if errors < _MOST_ERRORS else []
-        line, newline, others = around.after.partition("\n")
-        return any(_errors(parser, f"{around.before}{text}{line}{end}{newline}{others}") == 0 for end in ends)
+        ends = _ends(cursor, text, around, grammar) if errors < _MOST_ERRORS else []
+        return any(_errors(parser, f"{around.before}{text}{end}") == 0 for end in ends)
     return None
 
 
@@ -114,6 +121,15 @@ class _Known:
 _KNOWN = _Known()
 
 
+def _ends(cursor: Cursor, text: str, around: Window, grammar: Grammar) -> Iterator[str]:
+    """What may stand behind `text` once the person has gone on with the line, or with the block that it opens."""
+    line, newline, others = around.after.partition("\n")
+    for end in _line_ends(cursor, text, around, grammar):
+        yield f"{line}{end}{newline}{others}"
+    for end in _block_ends(cursor, text, grammar):
+        yield f"{end}{around.after}"
+
+
 def _line_ends(cursor: Cursor, text: str, around: Window, grammar: Grammar) -> list[str]:
     """How the line may go on behind the editor's own brackets, where nothing stands behind them yet.
 
@@ -135,6 +151,23 @@ def _line_ends(cursor: Cursor, text: str, around: Window, grammar: Grammar) -> l
         return [":" if has_block else ": pass"]
     above = statements(around.before[: around.before.rfind("\n") + 1])
     return [",", ":", ": pass"] if above and not above[-1].is_whole else []  # else it is a statement, and whole
+
+
+def _block_ends(cursor: Cursor, text: str, grammar: Grammar) -> list[str]:
+    """What may close the block that the last line of `text` opens: its body is for the person to write."""
+    if "\n" in text:
+        return []
+    ends = [*grammar.block_ends]
+    if text.endswith("{"):
+        open_now: list[str] = []
+        for character in cursor.line_prefix + text:
+            if character in _OPENERS:
+                open_now.append(_CLOSER[character])
+            elif character in ")]}" and open_now:
+                open_now.pop()
+        # What the line opens before its block may be closed behind it already, by the editor.
+        ends += ["".join(reversed(open_now)), "}"]
+    return ends
 
 
 def _errors_without_the_line(parser: WindowParser, around: Window, enough: int, is_python: bool) -> int | None:

@@ -42,6 +42,14 @@ def test_one_line(text: str, kept: str | None) -> None:
         ("def f():", "\n\n    x\n\n", "\n\n    x"),
         ("def f():", "\nx", ""),
         ("    x = 1", "\n    y = 2\n  z", "\n    y = 2"),
+        ("def f():", '\n    """A.\n\n    B.\n    """\n    x\n\n', '\n    """A.\n\n    B.\n    """\n    x'),
+        ("def f():", '\n    """A.\n\n    B.\n', None),
+        ("", 'a = """\nb\n\n"""\nc\n\n', 'a = """\nb\n\n"""\nc'),
+        ("    ", 'a = """\nb\n"""\nc\n', 'a = """\nb\n"""'),
+        ("  ", "const a = `\nb\n\n`;\n  c\n\n", "const a = `\nb\n\n`;\n  c"),
+        ("", 'a = """\n1\n2\n3\n4\n5\n"""', 'a = """\n1\n2\n3\n4'),
+        ("  ", "#size() {\n    return 1;\n  }\n}", "#size() {\n    return 1;\n  }"),
+        ("  ", "# if {\n  a = 1\n}", "# if {\n  a = 1"),
     ],
 )
 def test_blocks(prefix: str, text: str, kept: str | None) -> None:

@@ -79,6 +79,39 @@ def test_other_languages(language: str, marked: str, good: str, bad: str) -> Non
     assert part(marked, bad, language) == ""
 
 
+@pytest.mark.parametrize(
+    ("language", "marked", "text"),
+    [
+        ("go", "func f(x []int) {\n\tfor ‸\n}\n", "i := range x {"),
+        ("go", "package a\n\nfunc (a *A) ‸\n", "Foo() error {"),
+        ("rust", "fn f(x: i32) {\n    match ‸\n}\n", "x {"),
+        ("java", "class A {\n    public int ‸\n}\n", "f(int a) {"),
+        ("javascript", "describe('a', ‸)\n", "() => {"),
+        ("javascript", "useEffect(‸\n", "() => {"),
+        ("typescript", "const y = ‸\n", "async () => {"),
+        ("ruby", "def ‸\n", "size(of)"),
+        ("shellscript", "for ‸\n", "one in a b; do"),
+        ("shellscript", "if ‸\n", "[ -f x ]; then"),
+    ],
+)
+def test_the_head_of_a_block_is_whole_without_its_body(language: str, marked: str, text: str) -> None:
+    assert part(marked, text, language) == text
+    assert part(marked, f"{text} )", language) == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "marked", "text", "expected"),
+    [
+        ("python", "def f():\n    ‸\n", "z = 3\n    y = [\n        1,\n        2,", "z = 3"),
+        ("python", "def f(x):\n    ‸\n", "y = 1\n    z = 2\n    return foo(\n        x,", "y = 1\n    z = 2"),
+        ("go", "func f() {\n\t‸\n}\n", "a := g()\n\tif a {\n\t\tfoo(i)", "a := g()"),
+        ("python", "x = ‸\n", "[\n    1,\n    2,", ""),
+    ],
+)
+def test_of_several_lines_those_are_left_that_are_whole(language: str, marked: str, text: str, expected: str) -> None:
+    assert part(marked, text, language) == expected
+
+
 def test_without_a_grammar_nothing_is_said() -> None:
     assert part("x = ‸\n", "foo(((", "klingon") == "foo((("
 
