@@ -272,7 +272,9 @@ class Completer:
                 fitting = before_closers(earlier, cursors.closers(cursor), cursor.line_prefix)
                 return _trimmed(fitting, cursor) or None
         running = self.computations.running(uri)
-        ready = _trimmed(running.ready(cursor), cursor) if running else ""
+        if running is None or not (invoked or running.invoked or self.settings.completion.show == "everything"):
+            return None  # whether it is likely enough shows when it is done
+        ready = _trimmed(running.ready(cursor), cursor)
         return (ready if invoked or not ready else parsing_part(ready, cursor)) or None
 
     async def _computed(self, uri: str, cursor: Cursor, invoked: bool) -> tuple[str | None, Completion | None]:

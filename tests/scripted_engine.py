@@ -35,6 +35,9 @@ class ScriptedEngine:
     follows_instructions: bool = False
     reads_other_files: bool = True
     answer_text: str = "It works."
+    logprob: float = -0.1
+    """Of each token of a completion, on average."""
+
     steps: int = 0
     requests: list[Request] = field(default_factory=list[Request])
     prepared: list[Request] = field(default_factory=list[Request])
@@ -78,7 +81,7 @@ class ScriptedEngine:
             outcome = "finished"
             # Under a name for which no threshold was fitted: what is scripted is to be shown.
             model = self.name if text == self.answer_text else "scripted"
-            return Completion(text, model, 10, 0, len(text), -0.1)
+            return Completion(text, model, 10, 0, len(text), self.logprob)
         finally:
             if self.journal:
                 with Path(self.journal).open("a", encoding="utf-8") as stream:

@@ -275,6 +275,17 @@ async def test_what_is_written_already_is_not_waited_for_in_a_new_bracket() -> N
     await first
 
 
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(("logprob", "shown"), [(-9.0, None), (-0.1, "a")])
+async def test_what_nobody_asked_for_is_judged_in_a_new_bracket_too(logprob: float, shown: str | None) -> None:
+    engine = ScriptedEngine("f(a)\n" + 50 * "x", step_s=0.01, logprob=logprob)
+    completer = await completer_with(engine)
+    first = asyncio.ensure_future(suggest(completer, "    ‸\n"))
+    await until(lambda: (running := completer.computations.running("file:///a.py")) and "\n" in running.written)
+    assert await suggest(completer, "    f(‸)\n") == shown
+    await first
+
+
 async def test_an_explicit_request_shows_the_model_what_stands_closed() -> None:
     engine = ScriptedEngine("value")
     await suggest(await completer_with(engine), "f(‸)\n", invoked=True)
