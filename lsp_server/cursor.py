@@ -13,7 +13,17 @@ from lsp_server.documents import Snapshot
 
 _QUOTES = frozenset("\"'`")
 _CLOSING = re.compile(r"[)\]}\"'`]{0,32}")
-_NO_CODE = re.compile(r"[\s)\]}\"'`;,:]*\Z")
+_NO_CODE = re.compile(r"[\s)\]}\"'`;,:]*")
+_NO_CODE_EITHER = re.compile(
+    r"/?>[\s)\]}>;,]*\{?\s*"  # the end of a tag, of a type's arguments
+    r"|(?:=>\s*)?\{\s*|=>\s*|->[^\n]{1,100}[:{]\s*"  # what opens a block, or says what a function returns
+)
+"""What may end the line behind that: editors and snippets put it there before the person comes to it."""
+
+WITH_HASH = frozenset({"python", "ruby", "shellscript", "bash", "yaml", "toml", "perl", "r", "makefile", "dockerfile"})
+"""Languages, by LSP id, whose comments begin with `#`."""
+
+_LONGEST_END = 400
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WORD = re.compile(r"\w*")
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -75,11 +85,17 @@ def is_binary(cursor: Cursor) -> bool:
 
 
 def is_free(cursor: Cursor) -> bool:
-    """Whether nothing but closing brackets, quotes and punctuation stands to the right.
+    """Whether nothing but closing brackets, quotes and punctuation stands to the right, what opens a block, a comment.
 
     Ghost text in front of code that is already written is nearly always wrong, and hides it.
     """
-    return _NO_CODE.match(cursor.line_suffix) is not None
+    line = cursor.line_suffix
+    found = _NO_CODE.match(line)
+    end = found.end() if found else 0
+    rest = line[end : end + _LONGEST_END]
+    if not rest or (end and rest.startswith("#" if cursor.language in WITH_HASH else ("//", "/*"))):
+        return True
+    return bool(end or rest[0] in "/>") and _NO_CODE_EITHER.fullmatch(rest) is not None
 
 
 def completes_identifier(cursor: Cursor) -> bool:

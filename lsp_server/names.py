@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from lsp_server.cursor import WITH_HASH
 from lsp_server.standard_library import offered_to
 
 _TYPED = re.compile(r"[^\W\d]\w+\Z")
@@ -29,7 +30,6 @@ _AROUND_CHARS = 100_000
 _OTHERS, _OTHER_CHARS = 8, 25_000
 """How many other files, the most related ones, and how much of each."""
 
-_WITH_HASH = frozenset({"python", "ruby", "shellscript", "bash", "yaml", "toml", "perl", "r", "makefile", "dockerfile"})
 _DOCSTRING = '"""'
 _LONGEST_LINE, _LONGEST_NAME = 500, 100
 
@@ -119,7 +119,7 @@ def _written_in(text: str, start: str, language: str, starts_within: int) -> Ite
     `starts_within` is 1 where the text begins in a docstring, else 0.
     """
     quotes: list[int] = []
-    comment = "#" if language in _WITH_HASH else "//"
+    comment = "#" if language in WITH_HASH else "//"
     at = text.find(_DOCSTRING) if language == "python" else -1
     while at >= 0:
         quotes.append(at)

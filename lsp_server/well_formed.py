@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from lsp_server.cursor import Cursor, closers
@@ -82,7 +82,7 @@ def _parses_with(cursor: Cursor, text: str) -> bool | None:
         without = _errors_without_the_line(parser, around, errors, "python" in grammar.languages)
         if without is None or errors <= without:
             return None if without is None else True
-        ends = _ends(cursor, text, around, grammar) if errors < _MOST_ERRORS else []
+        ends: Iterable[str] = _ends(cursor, text, around, grammar) if errors < _MOST_ERRORS else ()
         return any(_errors(parser, f"{around.before}{text}{end}") == 0 for end in ends)
     return None
 

@@ -12,8 +12,10 @@ _SMALLEST_OVERLAP = 3
 _LOOKED_AT = 4000
 """Characters of the suffix that are compared with a suggestion, which is shorter."""
 
-_SEPARATORS = frozenset(",;:")
+_NEVER_TWICE = frozenset(",;:{")
 """No code has one of them twice at the end of what was inserted: `x = ‸;` must not become `x = 1;;`."""
+
+_ANGLE = re.compile(r"(?<![-=])>|<")
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _LINE_WITH_TEXT = re.compile(r"\n([^\n]*\S[^\n]*)")
@@ -44,7 +46,7 @@ def without_line_suffix(text: str, cursor: Cursor) -> str:
             continue
         is_balanced = _is_balanced(first) if is_balanced is None else is_balanced
         closes = not any(map(str.isalnum, rest[:length]))
-        is_twice = set(rest[:length]) <= _SEPARATORS
+        is_twice = set(rest[:length]) <= _NEVER_TWICE or (rest[:length] == ">" and _closes_angle(first))
         if length >= _SMALLEST_OVERLAP or is_twice or (closes and not is_balanced):
             return first[:-length]
     return first if newline else text
@@ -79,6 +81,12 @@ def without_next_line(text: str, cursor: Cursor) -> str:
         if line.rstrip() == following:
             return _up_to(lines, number)
     return text
+
+
+def _closes_angle(line: str) -> bool:
+    """Whether more angle brackets close in `line` than open: `Vec<‸>` must not become `Vec<u8>>`."""
+    found: list[str] = _ANGLE.findall(line)
+    return found.count(">") > found.count("<")
 
 
 def _is_word(character: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,32 @@ def test_models_see_line_feeds_only_and_the_file_keeps_its_own() -> None:
 @pytest.mark.parametrize("marked", ["x = ‸", "print(‸)", "f(x)[‸]):", "s = '‸'", "a\n‸\nb", "d = {‸},"])
 def test_suggests_where_nothing_but_closers_follows(marked: str) -> None:
     assert may_suggest(cursor_at(marked))
+
+
+@pytest.mark.parametrize(
+    ("marked", "language"),
+    [
+        ('<a className="‸">', "javascriptreact"),
+        ("<Foo b={‸} />", "javascriptreact"),
+        ("let x: Vec<‸>;", "rust"),
+        ("if (‸) {", "javascript"),
+        ("for i := 0; ‸ {", "go"),
+        ("items.map((‸) => {", "typescript"),
+        ("fn f(‸) -> u8 {", "rust"),
+        ("def f(‸) -> int:", "python"),
+        ("x = ‸  # note", "python"),
+        ("let x = ‸; // note", "javascript"),
+    ],
+)
+def test_suggests_in_front_of_what_ends_a_line(marked: str, language: str) -> None:
+    cursor = replace(cursor_at(marked), language=language)
+    assert may_suggest(cursor)
+    assert is_free(cursor)
+
+
+@pytest.mark.parametrize("marked", ["a ‸ // b", "return ‸{", "x = ‸ > y", "f(‸) -> int", "a(‸) {b}", "‸# note"])
+def test_what_looks_like_it_is_code(marked: str) -> None:
+    assert not is_free(cursor_at(marked))
 
 
 @pytest.mark.parametrize("marked", ["na‸me = 1", "f(‸x)", "x = ‸ + 1", "f(x)‸ + 1", "é‸é = 1"])

@@ -56,6 +56,11 @@ def test_trailing_blanks(marked: str, completion: str, shown: str) -> None:
         ("x = {a: ‸,\n}", "f(1),", "f(1)"),
         ("if ‸:", "x == 1:", "x == 1"),
         ("[‸, 2]", "x,", "x"),
+        ("if (‸) {", "a == 1) {", "a == 1"),
+        ("for ‸ {", "i := range x {", "i := range x"),
+        ("let x: Vec<‸>;", "u8>", "u8"),
+        ("let x: Vec<‸>;", "Vec<u8>", "Vec<u8>"),
+        ("def f(‸) -> int:", "a, b) -> int:", "a, b"),
         ("f(a, ‸c)", "b, ", "b, "),
     ],
 )
