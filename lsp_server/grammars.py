@@ -112,11 +112,30 @@ def grammar_of(language: str) -> Grammar | None:
 
 
 @functools.cache
+def keywords_of(language: str) -> tuple[str, ...]:
+    """The keywords of an LSP language id, as its grammar spells them (with some words that only the grammar knows).
+
+    Nothing where there is no grammar.
+    """
+    grammar = grammar_of(language)
+    if grammar is None or parser_of(grammar) is None:
+        return ()
+    known = _language(grammar)
+    literal = (number for number in range(known.node_kind_count) if not known.node_kind_is_named(number))
+    spelled = {known.node_kind_for_id(number) or "" for number in literal}
+    return tuple(sorted(word for word in spelled if len(word) > 1 and word.isalpha()))
+
+
+def _language(grammar: Grammar) -> Language:
+    pointer: object = getattr(importlib.import_module(grammar.module), grammar.function)()
+    return Language(pointer)
+
+
+@functools.cache
 def parser_of(grammar: Grammar) -> WindowParser | None:
     """A parser of the grammar, or None where its wheel is missing or was built for another tree-sitter."""
     try:
-        pointer: object = getattr(importlib.import_module(grammar.module), grammar.function)()
-        return WindowParser(Parser(Language(pointer)))
+        return WindowParser(Parser(_language(grammar)))
     except (ImportError, AttributeError, TypeError, ValueError, OSError) as error:
         log.warning("%s files are read without a grammar: %s", grammar.languages[0], error)
         return None

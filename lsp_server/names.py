@@ -60,11 +60,21 @@ def beginning_as_typed(prefix: str, suffix: str, others: Iterable[str], language
         tuple(other[:_OTHER_CHARS] for other in list(others)[-_OTHERS:]),
         language,
     )
-    names = islice(_WRITTEN.beginning_with(typed[0], texts), _MOST)
-    inherent = _ATTRIBUTES if before.endswith(".") else _OWN
-    known = (*inherent, *offered_to(prefix)) if language == "python" else ()
-    own = (name for name in known if name.startswith(typed[0]))
+    names = list(islice(_WRITTEN.beginning_with(typed[0], texts), _MOST))
+    if not names and language != "python":
+        return ()  # keywords alone would be no choice
+    own = (name for name in _known(before, prefix, language) if name.startswith(typed[0]))
     return tuple(dict.fromkeys((*names, *own)))
+
+
+def _known(before: str, prefix: str, language: str) -> tuple[str, ...]:
+    """What need not be written anywhere to be known behind `before`."""
+    is_attribute = before.endswith(".")
+    if language == "python":
+        return (*(_ATTRIBUTES if is_attribute else _OWN), *offered_to(prefix))
+    from lsp_server.grammars import keywords_of
+
+    return () if is_attribute else keywords_of(language)
 
 
 class _Texts(NamedTuple):

@@ -67,6 +67,22 @@ def test_keywords_do_not_stand_behind_a_dot_nor_methods_alone() -> None:
     assert "startswith" not in names("x = startsw")
 
 
+@pytest.mark.parametrize(
+    ("language", "prefix", "suffix", "expected"),
+    [
+        ("javascript", "function render(req) {\n  re", "\n}\n", ("render", "req", "return")),
+        ("go", "for i := ra", "\nrandom()\n", ("random", "range")),
+        ("javascript", "x.re", "\nrest\n", ("rest",)),
+        ("javascript", "function find(req) {\n  ret", "\n}\n", ()),
+        ("klingon", "render(req)\nre", "", ("render", "req")),
+    ],
+)
+def test_other_languages_have_keywords_beside_names(
+    language: str, prefix: str, suffix: str, expected: tuple[str, ...]
+) -> None:
+    assert beginning_as_typed(prefix, suffix, [], language) == expected
+
+
 def test_what_is_not_imported_is_not_offered() -> None:
     assert "urlsafe_b64encode" not in offered_to("import json\n\nx = 1\n")
     assert "dataclasses" not in offered_to("x = data")
