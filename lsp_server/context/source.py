@@ -58,9 +58,12 @@ def short_path(uri: str) -> str:
 
 @lru_cache(maxsize=1024)
 def family(uri: str) -> str:
-    """Languages that import each other, by a file's suffix: `javascript` also for TypeScript; empty if unknown."""
+    """Languages that import each other, by a file's suffix: `javascript` also for TypeScript.
+
+    Another suffix stands for itself: Ruby is not like Markdown. Empty where there is none.
+    """
     _, dot, suffix = path_of(uri).rpartition(".")
-    return _FAMILY_OF.get(suffix.lower(), "") if dot else ""
+    return _FAMILY_OF.get(suffix.lower(), suffix.lower()) if dot else ""
 
 
 @lru_cache(maxsize=1024)
