@@ -26,7 +26,7 @@ _PIECE = re.compile(
     r"|'''(?:\\.|[^\\])*?'''"
     r'|"""|\'\'\''
     r'|"(?:\\.|[^"\\\n])*"'
-    r"|(?<![^\W_])(?<!_)[rbfuRBFU]{0,2}'(?:\\.|[^'\\\n])*'"
+    r"|(?<![^\W_])(?<!_)[rbfuRBFU]{0,2}'(?!'')(?:\\.|[^'\\\n])*'"
     r"|`[^`]*`"
     r"|^[ \t]*(?://|\#(?!\w+[^\n]*\{$))[^\n]*|(?<=\s)\#(?!\w+[^\n]*\{$)[^\n]*|(?<=[;{},)] )//[^\n]*"
     r"|[()\[\]{}\n\"'`]",
@@ -41,6 +41,9 @@ _LONG_STRINGS = ('"""', "'''", "`")
 """What strings of several lines are between."""
 
 _NEWLINE = re.compile("\n")
+_SEARCHED = 20_000
+"""Characters above the cursor in which long strings are counted."""
+
 _FOLLOWING = re.compile(r"\n([^\n]*\S[^\n]*)")
 _FIRST = re.compile(r"\s*(\S)")
 
@@ -58,10 +61,10 @@ def completion_end(text: str, prefix: str, max_lines: int, insist: bool = False,
     """
     if looping := loop(text):
         return _end_before(text, text.rfind("\n", 0, looping[0]))
-    line_prefix = prefix[max(prefix.rfind("\n") + 1, len(prefix) - _LOOKED_AT) :]
+    line_prefix = _line_prefix(prefix)
     is_block = max_lines > 1
     if is_block:
-        end = _end_of_block(text, line_prefix, max_lines, insist, following_line(suffix))
+        end = _end_of_block(text, prefix, max_lines, insist, following_line(suffix))
     else:
         end = _found(text.find("\n", len(text) - len(text.lstrip()) if insist else 0))
     scope = _end_of_scope(text, line_prefix, "" if is_block and not insist else _first_character(suffix), is_block)
@@ -76,13 +79,18 @@ def following_line(suffix: str) -> str:
     return found[1].rstrip() if found else ""
 
 
-def _end_of_block(text: str, line_prefix: str, max_lines: int, insist: bool, following: str) -> int | None:
+def _line_prefix(prefix: str) -> str:
+    return prefix[max(prefix.rfind("\n") + 1, len(prefix) - _LOOKED_AT) :]
+
+
+def _end_of_block(text: str, prefix: str, max_lines: int, insist: bool, following: str) -> int | None:
     lines = text.split("\n")
+    line_prefix = _line_prefix(prefix)
+    inside = _starts_in_strings(prefix, text)
     floor = _block_indentation(line_prefix)
     if not line_prefix.strip() and lines[0].strip():
         floor = _columns(line_prefix + lines[0])  # the cursor's line may not have been indented yet
     start = taken = 0
-    inside = _starts_in_strings(line_prefix, text)
     for number, line in enumerate(lines):
         is_complete = number < len(lines) - 1
         if number > 0 and start in inside and taken < max_lines:
@@ -101,10 +109,15 @@ def _end_of_block(text: str, line_prefix: str, max_lines: int, insist: bool, fol
     return None
 
 
-def _starts_in_strings(line_prefix: str, text: str) -> frozenset[int]:
-    """Indexes at which lines of `text` begin within a string of several lines, closed or not."""
+def _starts_in_strings(prefix: str, text: str) -> frozenset[int]:
+    """Indexes at which lines of `text` begin within a string of several lines, closed or not.
+
+    None where the text itself seems to begin in one.
+    """
+    line_prefix = _line_prefix(prefix)
     whole = line_prefix + text
-    if not any(quotes in whole for quotes in _LONG_STRINGS):
+    above = prefix[: len(prefix) - len(line_prefix)][-_SEARCHED:]
+    if not any(quotes in whole for quotes in _LONG_STRINGS) or any(above.count(one) % 2 for one in _LONG_STRINGS):
         return frozenset()
     found: list[int] = []
     for piece in _PIECE.finditer(whole):

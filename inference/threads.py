@@ -116,7 +116,7 @@ class _Size:
 
     def settle(self) -> None:
         """Make that number the usual one which was fastest."""
-        if len(self.seconds) > 1:
+        if self.seconds:
             least = min(self.seconds.values())
             self.usual = min(count for count, took in self.seconds.items() if _BETTER * took <= least)
 

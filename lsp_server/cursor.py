@@ -16,8 +16,9 @@ _CLOSING = re.compile(r"[)\]}\"'`]{0,32}")
 _NO_CODE = re.compile(r"[\s)\]}\"'`;,:]*")
 _NO_CODE_EITHER = re.compile(
     r"/?>[\s)\]}>;,]*\{?\s*"  # the end of a tag, of a type's arguments
-    r"|(?:=>\s*)?\{\s*|=>\s*|->[^\n]{1,100}[:{]\s*"  # what opens a block, or says what a function returns
+    r"|(?:=>\s*)?\{\s*|=>\s*|->[^\n]{1,100}\{\s*"  # what opens a block, or says what a function returns
 )
+_NO_CODE_EITHER_IN_PYTHON = re.compile(r"->[^\n]{1,100}:\s*")
 """What may end the line behind that: editors and snippets put it there before the person comes to it."""
 
 WITH_HASH = frozenset({"python", "ruby", "shellscript", "bash", "yaml", "toml", "perl", "r", "makefile", "dockerfile"})
@@ -93,9 +94,13 @@ def is_free(cursor: Cursor) -> bool:
     found = _NO_CODE.match(line)
     end = found.end() if found else 0
     rest = line[end : end + _LONGEST_END]
-    if not rest or (end and rest.startswith("#" if cursor.language in WITH_HASH else ("//", "/*"))):
+    if not rest:
         return True
-    return bool(end or rest[0] in "/>") and _NO_CODE_EITHER.fullmatch(rest) is not None
+    if line[end - 1 : end].isspace() and rest.startswith("#" if cursor.language in WITH_HASH else ("//", "/*")):
+        before = cursor.line_prefix[-_NEAR:] + line[:end]
+        return not any(before.count(quote) % 2 for quote in _QUOTES)  # in a string, it is no comment
+    either = _NO_CODE_EITHER_IN_PYTHON if cursor.language == "python" else _NO_CODE_EITHER
+    return bool(end or rest[0] in "/>") and either.fullmatch(rest) is not None
 
 
 def completes_identifier(cursor: Cursor) -> bool:

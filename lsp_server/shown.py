@@ -138,7 +138,9 @@ class Shown:
     def shown_again(self, new: Shown) -> None:
         """It was sent once more, for where it has been typed along to."""
         typed = self.text[: self.done]
-        self.text, self.others = typed + new.text, tuple(typed + other for other in new.others)
+        if new.others:
+            self.others = tuple(typed + other for other in new.others)
+        self.text = typed + new.text
 
     @property
     def rest(self) -> str:

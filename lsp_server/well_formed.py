@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lsp_server.cursor import Cursor, closers
 from lsp_server.parsing import Window, WindowParser, columns, has_body, line_behind, window
 from lsp_server.python_lines import statements
+from lsp_server.trimming.indentation import with_whole_blocks
 
 if TYPE_CHECKING:
     from lsp_server.grammars import Grammar
@@ -43,7 +44,12 @@ is left to the person, who may be about to write more lines.)"""
 
 _OPENERS = "([{"
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
+_CLOSING = re.compile(r"[)\]]+;?\s*")
+_FUNCTION = re.compile(r"(?:=>|\)|\|) *\{$")
+"""What may be written within a call's brackets before it has a body."""
+
 _FIRST_WORD = re.compile(r"\s*(\w+)")
+_DECORATOR = re.compile(r"(?:\A|\n)[ \t]*@[^\n]*\Z")
 
 
 def parsing_part(text: str, cursor: Cursor) -> str:
@@ -57,6 +63,8 @@ def parsing_part(text: str, cursor: Cursor) -> str:
     if "\n" in text:
         lines = text.split("\n")
         parts = ["\n".join(lines[:count]).rstrip() for count in range(len(lines) - 1, 0, -1)]
+        # Nobody takes a head without its body for the whole of it, nor a decorator.
+        parts = [part for part in parts if with_whole_blocks(part, cursor) == part and not _DECORATOR.search(part)]
     else:
         parts = [text[: _unclosed(text)].rstrip()]
     return next((part for part in parts if part.strip() and _parses_with(cursor, part)), "")
@@ -126,7 +134,7 @@ def _ends(cursor: Cursor, text: str, around: Window, grammar: Grammar) -> Iterat
     line, newline, others = around.after.partition("\n")
     for end in _line_ends(cursor, text, around, grammar):
         yield f"{line}{end}{newline}{others}"
-    for end in _block_ends(cursor, text, grammar):
+    for end in _block_ends(cursor, text, line, grammar):
         yield f"{end}{around.after}"
 
 
@@ -153,9 +161,10 @@ def _line_ends(cursor: Cursor, text: str, around: Window, grammar: Grammar) -> l
     return [",", ":", ": pass"] if above and not above[-1].is_whole else []  # else it is a statement, and whole
 
 
-def _block_ends(cursor: Cursor, text: str, grammar: Grammar) -> list[str]:
-    """What may close the block that the last line of `text` opens: its body is for the person to write."""
-    if "\n" in text:
+def _block_ends(cursor: Cursor, text: str, behind: str, grammar: Grammar) -> list[str]:
+    """What may close the block that `text` opens, with `behind` on its line: its body is for the person to write."""
+    is_free = not behind.strip() or (_CLOSING.fullmatch(behind) and _FUNCTION.search(text))
+    if "\n" in text or "python" in grammar.languages or not is_free:
         return []
     ends = [*grammar.block_ends]
     if text.endswith("{"):

@@ -13,6 +13,12 @@ _FAMILIES = {
     "go": ("go",),
     "rust": ("rs",),
     "c": ("c", "h", "cc", "hh", "cpp", "hpp", "cxx", "hxx", "m", "mm", "cu"),
+    "css": ("css", "scss", "sass", "less"),
+    "elixir": ("ex", "exs"),
+    "html": ("html", "htm", "xhtml"),
+    "markdown": ("md", "markdown"),
+    "ocaml": ("ml", "mli"),
+    "yaml": ("yaml", "yml"),
 }
 _FAMILY_OF = {suffix: family for family, suffixes in _FAMILIES.items() for suffix in suffixes}
 
@@ -63,7 +69,7 @@ def family(uri: str) -> str:
     Another suffix stands for itself: Ruby is not like Markdown. Empty where there is none.
     """
     _, dot, suffix = path_of(uri).rpartition(".")
-    return _FAMILY_OF.get(suffix.lower(), suffix.lower()) if dot else ""
+    return _FAMILY_OF.get(suffix.lower(), suffix.lower()) if dot and "/" not in suffix else ""
 
 
 @lru_cache(maxsize=1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lsp_server.cursor import Cursor, identifier_part, splits_identifier
+from lsp_server.cursor import WITH_HASH, Cursor, identifier_part, splits_identifier
 
 _SMALLEST_OVERLAP = 3
 """Shorter agreements with the suffix are chance, except brackets and quotes that the editor has closed already."""
@@ -34,7 +34,9 @@ def without_line_suffix(text: str, cursor: Cursor) -> str:
     rest = cursor.line_suffix[:_LOOKED_AT].strip()
     if not rest:
         return text
-    first, newline, _ = text.partition("\n")
+    first = text.split("\n", 1)[0]
+    if rest.startswith(mark := "#" if cursor.language in WITH_HASH else "//"):
+        first = _without_comment(first, mark)
     if len(rest) >= _SMALLEST_OVERLAP and any(map(str.isalnum, rest)):
         # As whole words: `foo` is not repeated in `food`.
         begin, end = (r"(?<!\w)" if _is_word(rest[0]) else ""), (r"(?!\w)" if _is_word(rest[-1]) else "")
@@ -46,10 +48,10 @@ def without_line_suffix(text: str, cursor: Cursor) -> str:
             continue
         is_balanced = _is_balanced(first) if is_balanced is None else is_balanced
         closes = not any(map(str.isalnum, rest[:length]))
-        is_twice = set(rest[:length]) <= _NEVER_TWICE or (rest[:length] == ">" and _closes_angle(first))
+        is_twice = set(rest[:length]) <= _NEVER_TWICE or (rest[:length] in {">", "/>"} and _closes_angle(first))
         if length >= _SMALLEST_OVERLAP or is_twice or (closes and not is_balanced):
             return first[:-length]
-    return first if newline else text
+    return first
 
 
 def without_following_lines(text: str, cursor: Cursor) -> str:
@@ -81,6 +83,14 @@ def without_next_line(text: str, cursor: Cursor) -> str:
         if line.rstrip() == following:
             return _up_to(lines, number)
     return text
+
+
+def _without_comment(line: str, mark: str) -> str:
+    """What stands before a comment of its own: the line has one already."""
+    at = line.find(f" {mark}")
+    while at >= 0 and any(line.count(quote, 0, at) % 2 for quote in "\"'`"):
+        at = line.find(f" {mark}", at + 1)
+    return line[:at].rstrip() if at >= 0 else line
 
 
 def _closes_angle(line: str) -> bool:

@@ -96,6 +96,15 @@ def test_passes_of_not_quite_one_size_are_compared_by_their_tokens() -> None:
     assert choice.usual(200) == 2
 
 
+def test_passes_that_are_given_up_say_nothing() -> None:
+    choice = ThreadChoice(4)
+    for number in range(200):
+        count = choice.next(256)
+        if count != 4 or number > 100:
+            choice.record(256, count, quiet(256, count))
+    assert choice.usual(256) == 4
+
+
 def test_what_takes_long_is_never_tried() -> None:
     choice = ThreadChoice(2)
     for _ in range(1000):

@@ -62,9 +62,28 @@ def test_suggests_in_front_of_what_ends_a_line(marked: str, language: str) -> No
     assert is_free(cursor)
 
 
-@pytest.mark.parametrize("marked", ["a ‸ // b", "return ‸{", "x = ‸ > y", "f(‸) -> int", "a(‸) {b}", "‸# note"])
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "a ‸ // b",
+        "return ‸{",
+        "config =‸ {",
+        "x = ‸ > y",
+        "f(‸) -> int",
+        "a(‸) {b}",
+        "‸# note",
+        'color = ‸"#fff"',
+        'f"{n‸:#04x}"',
+        '"a ‸ #tag"',
+        "re.sub(‸'#.*', '', y)",
+    ],
+)
 def test_what_looks_like_it_is_code(marked: str) -> None:
     assert not is_free(cursor_at(marked))
+
+
+def test_what_looks_like_a_comment_in_an_address() -> None:
+    assert not is_free(replace(cursor_at('fetch("https‸://example.com")'), language="javascript"))
 
 
 @pytest.mark.parametrize("marked", ["na‸me = 1", "f(‸x)", "x = ‸ + 1", "f(x)‸ + 1", "é‸é = 1"])

@@ -99,6 +99,15 @@ def test_another_one_is_accepted_word_by_word() -> None:
     assert one.saved() == len("first(a + b)") - 3
 
 
+def test_another_one_is_accepted_after_a_key_that_both_begin_with() -> None:
+    one = Person("x = ‸\n")
+    one.see("first(1)", "first(a + b)")
+    one.type("f")
+    one.see("irst(1)")
+    one.type("irst(a + b)")
+    assert one.verdicts() == ["accepted"]
+
+
 def test_keys_choose_none_of_those_offered() -> None:
     one = Person("x = ‸\n")
     one.see("first(1)", "second(2)", "()")

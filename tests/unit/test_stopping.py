@@ -48,6 +48,8 @@ def test_one_line(text: str, kept: str | None) -> None:
         ("    ", 'a = """\nb\n"""\nc\n', 'a = """\nb\n"""'),
         ("  ", "const a = `\nb\n\n`;\n  c\n\n", "const a = `\nb\n\n`;\n  c"),
         ("", 'a = """\n1\n2\n3\n4\n5\n"""', 'a = """\n1\n2\n3\n4'),
+        ("    ", "q = f'''\nSELECT\n'''\n    run(q)\n\ndef", "q = f'''\nSELECT\n'''\n    run(q)"),
+        ("```sh\n", "pip install fimd\n```\n\nMore", "pip install fimd\n```"),
         ("  ", "#size() {\n    return 1;\n  }\n}", "#size() {\n    return 1;\n  }"),
         ("  ", "# if {\n  a = 1\n}", "# if {\n  a = 1"),
     ],

@@ -106,9 +106,25 @@ def test_the_head_of_a_block_is_whole_without_its_body(language: str, marked: st
         ("python", "def f(x):\n    ‸\n", "y = 1\n    z = 2\n    return foo(\n        x,", "y = 1\n    z = 2"),
         ("go", "func f() {\n\t‸\n}\n", "a := g()\n\tif a {\n\t\tfoo(i)", "a := g()"),
         ("python", "x = ‸\n", "[\n    1,\n    2,", ""),
+        ("python", "def f(x):\n    ‸\n", "y = 1\n    if x:\n        foo(a,\n            b,", "y = 1"),
+        ("python", "‸\n", "y = 1\n@property\ndef f(a,", "y = 1"),
+        ("python", "def f(x):\n    ‸\n", "y = {\n        'a': 1,", ""),
     ],
 )
 def test_of_several_lines_those_are_left_that_are_whole(language: str, marked: str, text: str, expected: str) -> None:
+    assert part(marked, text, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "marked", "text", "expected"),
+    [
+        ("python", "if ‸:\n    pass\n", "x in {", ""),
+        ("python", "x = foo(‸)\n", "a, {", "a,"),
+        ("rust", "use std::‸;\n", "io::{", ""),
+        ("javascript", "const a = ‸;\n", "{", ""),
+    ],
+)
+def test_not_every_brace_opens_a_block(language: str, marked: str, text: str, expected: str) -> None:
     assert part(marked, text, language) == expected
 
 
