@@ -38,7 +38,11 @@ def in_the_files_indentation(text: str, cursor: Cursor) -> str:
     code = [number for number in range(1, len(lines)) if lines[number].strip() and number not in in_strings]
     indents = {number: _indent(lines[number]) for number in code}
     opened = _first_opened([first, *lines[1:]], code)
-    changed = _in_tabs(indents, first, opened) if unit == "\t" else _in_spaces(indents, first, opened, len(unit))
+    if unit == "\t":
+        closes = bool(code) and opened is not None and opened[0] == 0 and lines[code[-1]].lstrip()[0] in ")]}"
+        changed = _in_tabs(indents, first, opened, closes=closes)
+    else:
+        changed = _in_spaces(indents, first, opened, len(unit))
     for number, indent in changed.items():
         lines[number] = indent + lines[number].lstrip(" \t")
     return "\n".join(lines)
@@ -121,8 +125,11 @@ def indentation_unit(cursor: Cursor) -> str:
     return " " * steps.most_common(1)[0][0] if steps else ""
 
 
-def _in_tabs(indents: dict[int, str], first: str, opened: tuple[int, int] | None) -> dict[int, str]:
-    """Tabs for the lines that a model has indented with spaces: as many as it has made levels."""
+def _in_tabs(indents: dict[int, str], first: str, opened: tuple[int, int] | None, *, closes: bool) -> dict[int, str]:
+    """Tabs for the lines that a model has indented with spaces: as many as it has made levels.
+
+    Where the last line `closes` what the first opened, they are of one level: Go's `case` is no deeper than `switch`.
+    """
     widths = {number: len(indent) for number, indent in indents.items() if indent and not indent.strip(" ")}
     if not widths:
         return {}
@@ -131,7 +138,8 @@ def _in_tabs(indents: dict[int, str], first: str, opened: tuple[int, int] | None
     expected = level + (opened is not None and opened[0] == 0)
     fitting = [width for width in _WIDTHS if all(found % width == 0 for found in widths.values())]
     likely = [width for width in fitting if widths.get(number, 0) == expected * width]
-    unit = next(iter([*likely, *fitting]), 0)
+    alike = [width for width in fitting if closes and level and widths.get(max(indents), 0) == level * width]
+    unit = next(iter([*alike, *likely, *fitting]), 0)
     return {number: "\t" * (width // unit) for number, width in widths.items()} if unit else {}
 
 

@@ -196,6 +196,14 @@ def test_the_files_own_indentation(marked: str, completion: str, shown: str) -> 
     check(marked, completion, shown)
 
 
+def test_a_label_is_no_deeper_than_what_it_belongs_to() -> None:
+    go = "func f(x int) int {\n\tif x {\n\t\tg()\n\t}\n\t‸\n}\n"
+    text = "switch x {\n    case 1:\n        return 1\n    }"
+    check(go, text, "switch x {\n\tcase 1:\n\t\treturn 1\n\t}", language="go")
+    text = "if x {\n        return 1\n    }"
+    check(go, text, "if x {\n\t\treturn 1\n\t}", language="go")
+
+
 @pytest.mark.parametrize("name", sorted(control_names() - {"<s>", "</s>"}))
 def test_a_control_token_that_was_spelled_out_ends_the_text(name: str) -> None:
     check("x = ‸", f"1{name}2", "1")
