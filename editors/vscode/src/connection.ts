@@ -23,6 +23,9 @@ const WITHIN_MS = 10 * 60 * 1000;
 /** The first answer needs no model and comes within a second or two, from a cold disk within ten. */
 const FIRST_ANSWER_MS = 30 * 1000;
 
+/** From the end of a server that never answered until that is said, if the client has not. */
+const ENDED_MS = 1_000;
+
 type Settings = Record<string, unknown>;
 
 function isObject(value: unknown): value is object {
@@ -129,7 +132,13 @@ export class Connection implements vscode.Disposable {
     // One that was given up may still hear of its server's end.
     const isCurrent = () => this.client === client;
     let hasAnswered = false;
-    const options = this.options(() => isCurrent() && hasAnswered);
+    let giveUp: (reason: string) => void = () => {};
+    const mute = new Promise<string>((resolve) => (giveUp = resolve));
+    const options = this.options(
+      () => isCurrent() && hasAnswered,
+      // The client mostly says more precisely what happened, soon.
+      () => setTimeout(() => giveUp("its program has ended"), ENDED_MS),
+    );
     const client = new LanguageClient("fimd", "fimd", { command, args: ["serve"], options: { cwd } }, options);
     client.registerFeature(wantsStatus);
     client.onNotification("fimd/status", (report: Report) => {
@@ -142,17 +151,15 @@ export class Connection implements vscode.Disposable {
     };
     // Each start has so long, also those that the client makes itself when the server has died.
     let patience: NodeJS.Timeout | undefined;
-    const mute = new Promise<string>((giveUp) => {
-      client.onDidChangeState(({ newState }) => {
-        clearTimeout(patience);
-        if (newState !== State.Starting) return;
-        patience = setTimeout(() => {
-          client.serverProcess?.kill("SIGKILL");
-          const reason = `no answer in ${FIRST_ANSWER_MS / 1000} seconds`;
-          if (hasAnswered) failed(reason);
-          else giveUp(reason);
-        }, FIRST_ANSWER_MS);
-      });
+    client.onDidChangeState(({ newState }) => {
+      clearTimeout(patience);
+      if (newState !== State.Starting) return;
+      patience = setTimeout(() => {
+        client.serverProcess?.kill("SIGKILL");
+        const reason = `no answer in ${FIRST_ANSWER_MS / 1000} seconds`;
+        if (hasAnswered) failed(reason);
+        else giveUp(reason);
+      }, FIRST_ANSWER_MS);
     });
     const started = client.start().then(
       () => "",
@@ -169,8 +176,11 @@ export class Connection implements vscode.Disposable {
     await client?.dispose(2000).catch((error: unknown) => this.log.warn(String(error)));
   }
 
-  /** @param isToLive Whether one that dies is started again: it is the one in use, and did start once. */
-  private options(isToLive: () => boolean): LanguageClientOptions {
+  /**
+   * @param isToLive Whether one that dies is started again: it is the one in use, and did start once.
+   * @param ended Told of one that is not.
+   */
+  private options(isToLive: () => boolean, ended: () => void): LanguageClientOptions {
     return {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],
       initializationOptions: serverSettings, // asked anew when the server is started again
@@ -180,7 +190,10 @@ export class Connection implements vscode.Disposable {
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue }),
         closed: () => {
-          if (!isToLive()) return { action: CloseAction.DoNotRestart, handled: true };
+          if (!isToLive()) {
+            ended();
+            return { action: CloseAction.DoNotRestart, handled: true };
+          }
           const now = Date.now();
           this.deaths = [...this.deaths.filter((death) => now - death < WITHIN_MS), now];
           if (this.deaths.length <= RESTARTS) {
