@@ -236,6 +236,8 @@ def main() -> None:
             "",
             "Twelve characters are typed at each place. *Keys* are those but the first that the model was asked for;",
             "for the *others* it was not: what was suggested before still fits, or nothing would make sense there.",
+            "A pass reads all weights and leaves the processor's caches without anything else; with *passes looked up*",
+            "it only gives again what it gave before, and what remains is the work itself.",
             "",
             "| file | memory | keys | others | suggested | p50 | p95 | most | first key, p50 |",
             "|---|---|---:|---:|---:|---:|---:|---:|---:|",
