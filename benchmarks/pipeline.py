@@ -4,8 +4,8 @@ A person types into a file of 2,000 lines, and the product suggests. Of the time
 model's forward passes take is subtracted; the rest is the document's edit, the split at the cursor, syntax, names,
 prompt, healing, picking, memory, stops, trimming and the parse check. Then the same for files as nobody writes them.
 
-A pass reads all weights, and leaves the processor's caches without anything else: what comes after it takes more than
-twice as long. So one row is measured once more with passes that only look up what they gave the first time.
+A pass reads all weights, and leaves the processor's caches without anything else: what comes after it takes longer
+for that. So one row is measured once more with passes that only look up what they gave the first time.
 """
 
 from __future__ import annotations
@@ -66,9 +66,8 @@ class Timed:
     def forward(self, tokens: Sequence[int], cache: KeyValueCache, last: int = 1) -> Tensor:
         """See `CausalModel.forward`."""
         started = time.perf_counter()
-        ids = [*cache.tokens, *tokens]
-        keys = [hash(tuple(ids[: len(ids) - back])) for back in reversed(range(last))] if self.keeps else []
-        if self.keeps and self.looks_up:
+        keys = self._keys([*cache.tokens, *tokens], last) if self.keeps else []
+        if keys and self.looks_up:
             # What was no guess the first time was not given; it counts as wrong.
             nothing = torch.zeros_like(next(iter(self._given.values())))
             logits = torch.stack([self._given.get(key, nothing) for key in keys])
@@ -78,6 +77,11 @@ class Timed:
             self._given.update((key, row.clone()) for key, row in zip(keys, logits, strict=False))
         self.seconds += time.perf_counter() - started
         return logits
+
+    @staticmethod
+    def _keys(tokens: list[int], last: int) -> list[int]:
+        """What the logits behind the `last` tokens are kept by."""
+        return [hash(tuple(tokens[: len(tokens) - back])) for back in reversed(range(last))]
 
 
 @dataclass(slots=True)

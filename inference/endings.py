@@ -28,9 +28,6 @@ class Ending:
         self._endless: str | None = None
         """The longest text that is known to go on."""
 
-        self._is_underway = False
-        """Whether its last line has more than what closes."""
-
     def __call__(self, text: str) -> tuple[str, bool]:
         """What of `text` counts, and whether that is all."""
         if not text.startswith(self._tail):
@@ -40,7 +37,6 @@ class Ending:
         if known is not None and text.startswith(known) and not self._may_end(known, text):
             cut = None
         else:
-            self._is_underway = False
             cut = _earliest(
                 completion_end(
                     text, self._request.prefix, self._request.max_lines, self._request.insist, self._request.suffix
@@ -52,15 +48,15 @@ class Ending:
         if cut is not None:
             return text[:cut], True
         self._endless = text
-        if not self._is_underway:
-            line = text[text.rfind("\n") + 1 :].strip()
-            self._is_underway = any(character not in CLOSERS for character in line)
         return text, False
 
     def _may_end(self, known: str, text: str) -> bool:
         """Whether `text`, which begins with `known`, may have an end where `known` has none."""
+        if self._telling.search(text, len(known)) or loop(text):
+            return True
         # What was white space so far, or only closed something, may become the beginning of a line outside the block.
-        return not self._is_underway or self._telling.search(text, len(known)) is not None or loop(text) is not None
+        line = known[known.rfind("\n") + 1 :].strip()
+        return all(character in CLOSERS for character in line)
 
 
 def line_prefix(request: Request) -> str:

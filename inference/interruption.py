@@ -7,7 +7,8 @@ was given up leaves it as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 Asked = Callable[[], bool]
@@ -20,22 +21,14 @@ class Interrupted(BaseException):  # no error: who catches those must let it pas
     """A forward pass was given up because nobody wants its result any more."""
 
 
-class interruptible:  # noqa: N801  # used like `contextlib.suppress`
-    """Let passes of this thread raise `Interrupted` as soon as `asked` is true.
-
-    A class, as a generator's context manager takes some hundredths of a millisecond right behind a pass.
-    """
-
-    __slots__ = ("_before", "_now")
-
-    def __init__(self, asked: Asked) -> None:
-        self._now = asked
-
-    def __enter__(self) -> None:
-        self._before = _asked.set(self._now)
-
-    def __exit__(self, *_: object) -> None:
-        _asked.reset(self._before)
+@contextmanager
+def interruptible(asked: Asked) -> Generator[None, None, None]:
+    """Let passes of this thread raise `Interrupted` as soon as `asked` is true."""
+    before = _asked.set(asked)
+    try:
+        yield
+    finally:
+        _asked.reset(before)
 
 
 def asked() -> Asked | None:

@@ -12,12 +12,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
-import torch
 from torch import Tensor
 
 from inference.kv_cache import KeyValueCache
 from inference.models.base import CausalModel
-from inference.threads import ALL, ThreadChoice
+from inference.threads import ThreadChoice, in_threads
 
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _LOAD_FOLLOWS = 0.2
@@ -129,11 +128,8 @@ class PacedModel:
         size = len(tokens)
         count = self.threads.next(size)
         started = time.perf_counter()
-        torch.set_num_threads(count)
-        try:
+        with in_threads(count):
             logits = self.model.forward(tokens, cache, last)
-        finally:
-            torch.set_num_threads(ALL)  # as `in_threads` does, which is too dear at every token
         seconds = time.perf_counter() - started
         self.threads.record(size, count, seconds)
         if count == self.threads.usual(size):

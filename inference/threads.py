@@ -43,10 +43,6 @@ _TRIED_EVERY, _FIRST_TRIAL = 32, 8
 _RAREST = 8
 """So many times as rare, at most, are those of a number that was slower."""
 
-_LOOKED_EVERY = 4
-"""Passes of a size between two looks at what is known. Right behind a pass of the model nothing is in the processor's
-caches, and comparing a few numbers takes some hundredths of a millisecond."""
-
 LONGEST_TRIED_S = 0.15
 """Where a pass takes longer nothing new is tried, as one that took twice as long would be noticed; and what was tried
 before is the more rarely."""
@@ -114,12 +110,6 @@ class _Size:
     tried_at: dict[int, int] = field(default_factory=dict[int, int])
     """By the number of threads, the pass of the last trial."""
 
-    def settle(self) -> None:
-        """Make that number the usual one which was fastest."""
-        if self.seconds:
-            least = min(self.seconds.values())
-            self.usual = min(count for count, took in self.seconds.items() if _BETTER * took <= least)
-
     def is_due(self, count: int) -> bool:
         """Whether another number of threads is to be tried: the slower it was, the longer ago.
 
@@ -150,9 +140,6 @@ class ThreadChoice:
         """How many threads the next pass is to have: mostly the usual number, now and then one step more or less."""
         known = self._sizes[_nearest(tokens)]
         known.passes += 1
-        if known.passes % _LOOKED_EVERY:
-            return known.usual
-        known.settle()
         at = self.counts.index(known.usual)
         for count in self.counts[max(0, at - 1) : at + 2]:
             if count != known.usual and known.is_due(count):
@@ -168,8 +155,8 @@ class ThreadChoice:
         before = known.seconds.setdefault(count, seconds)
         follows = _FOLLOWS if count == known.usual else _TRIAL_FOLLOWS
         known.seconds[count] = before + follows * (min(seconds, before * _OUTLIER) - before)
-        if count != known.usual:
-            known.settle()
+        least = min(known.seconds.values())
+        known.usual = min(one for one, took in known.seconds.items() if _BETTER * took <= least)
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from lsp_server.cursor import Cursor
+from lsp_server.parsing import opens_string
 from lsp_server.python_lines import before, statements
 
 _CONTROL_TOKEN = re.compile(
@@ -29,15 +30,14 @@ _WORD = re.compile(r"\w")
 def without_control_tokens(text: str, cursor: Cursor) -> str:
     """Cut in front of a control token that a model has spelled out, unless the file holds it too."""
     for found in _CONTROL_TOKEN.finditer(text):
-        is_words = found["word"] is not None and _is_in_string(cursor.line_prefix + text[: found.start()])
+        is_words = found["word"] is not None and _ends_in_string(cursor.line_prefix + text[: found.start()])
         if not is_words and found[0] not in cursor.prefix and found[0] not in cursor.suffix:
             return text[: found.start()]
     return text
 
 
-def _is_in_string(before: str) -> bool:
-    line = before[before.rfind("\n") + 1 :]
-    return any(line.count(quote) % 2 for quote in "\"'`")
+def _ends_in_string(before: str) -> bool:
+    return opens_string(before[before.rfind("\n") + 1 :], "\"'`")
 
 
 def without_trailing_blanks(text: str, cursor: Cursor) -> str:

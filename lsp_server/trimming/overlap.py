@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from lsp_server.cursor import WITH_HASH, Cursor, identifier_part, splits_identifier
+from lsp_server.parsing import opens_string
 
 _SMALLEST_OVERLAP = 3
 """Shorter agreements with the suffix are chance, except brackets and quotes that the editor has closed already."""
@@ -88,7 +89,7 @@ def without_next_line(text: str, cursor: Cursor) -> str:
 def _without_comment(line: str, mark: str) -> str:
     """What stands before a comment of its own: the line has one already."""
     at = line.find(f" {mark}")
-    while at >= 0 and any(line.count(quote, 0, at) % 2 for quote in "\"'`"):
+    while at >= 0 and opens_string(line[:at], "\"'`"):
         at = line.find(f" {mark}", at + 1)
     return line[:at].rstrip() if at >= 0 else line
 

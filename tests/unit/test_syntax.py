@@ -430,10 +430,13 @@ def _unbalanced(seed: int) -> str:
 )
 def test_no_text_takes_long(language: str, before: str, after: str) -> None:
     place_at(cursor_at("‸", language))  # loads the grammar
-    cursor = cursor_at(f"{before}‸{after}", language)
-    started = time.thread_time()
-    place_at(cursor)
-    assert time.thread_time() - started < 0.2
+    took: list[float] = []
+    for number in range(3):  # the garbage of all other tests may be collected in one of them
+        cursor = cursor_at(f"{before}{'x' * number}‸{after}", language)
+        started = time.thread_time()
+        place_at(cursor)
+        took.append(time.thread_time() - started)
+    assert min(took) < 0.2
 
 
 @pytest.mark.parametrize(
